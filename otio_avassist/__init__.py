@@ -1,0 +1,1 @@
+"""Puts sound back in step with its picture on an OpenTimelineIO timeline."""
