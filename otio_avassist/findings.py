@@ -79,6 +79,14 @@ class SyncFinding:
         return finding_id(self.task, self.shot)
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A shot whose media gave up while it was looked at; the others go on."""
+
+    shot: Shot
+    reason: str
+
+
 def finding_id(task: str, shot: Shot) -> str:
     """A name that outlives renames and moves in the timeline: task, media, and the stretch of media used.
 
