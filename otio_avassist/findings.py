@@ -80,8 +80,8 @@ class SyncFinding:
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A shot whose media gave up while it was looked at; the others go on."""
+class PassedOver:
+    """A shot that a task could not look at, and why; the others go on."""
 
     shot: Shot
     reason: str

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from otio_avassist import bundles, edits, review, spans, windows
 from otio_avassist.errors import BundleError, UsageError
-from otio_avassist.findings import SyncFinding, Unreadable
+from otio_avassist.findings import SyncFinding, PassedOver
 from otio_avassist.progress import Progress, silent
 from otio_avassist.tasks import sync
 
@@ -127,7 +127,7 @@ def analyse(
     lines: list[Line] = []
     skipped = list(looked.skipped)
     for found in _findings(looked.shots, model, settings, progress):
-        if isinstance(found, Unreadable):
+        if isinstance(found, PassedOver):
             skipped.append(_skipped(found))
             continue
         state = decisions.state_of(found)
@@ -168,7 +168,7 @@ def assist(
 
 def _findings(
     shots: tuple[spans.Shot, ...], model: bundles.Model | None, settings: Settings, progress: Progress
-) -> Iterator[SyncFinding | Unreadable]:
+) -> Iterator[SyncFinding | PassedOver]:
     for task in settings.tasks:
         yield from TASKS[task].analyse(shots, model, getattr(settings, task), progress)
 
@@ -201,7 +201,7 @@ def _provenance(model: bundles.Model | None) -> dict[str, str]:
     return made_by
 
 
-def _skipped(found: Unreadable) -> spans.Skipped:
+def _skipped(found: PassedOver) -> spans.Skipped:
     span = found.shot.sound or found.shot.lead
     where = span.address
     return spans.Skipped(

@@ -1,0 +1,316 @@
+"""The command `avassist`: words to settings, results to files, progress to stderr.
+
+Knows no analysis: it reads, calls the pipeline, and writes. stdout is the result, stderr the progress.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click  # all else is imported by the command that needs it: --help must come at once
+
+if TYPE_CHECKING:
+    from otio_avassist.pipeline import Report, Settings
+
+FOUND_NOTHING = 3
+FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="otio-avassist")
+def avassist() -> None:
+    """Put sound back in step with its picture on any timeline that OpenTimelineIO reads.
+
+    Your timeline is never changed in place unless you say so: a copy is mended, and a report says what was found,
+    how sure it is, and what was done.
+
+    \b
+    Exit codes: 0 done · 1 failed · 2 wrong usage · 3 looked, but stands for nothing · 4 that device isn't here
+    """
+
+
+def _analysis_options(command: Callable) -> Callable:
+    options = [
+        click.argument("inputs", metavar="INPUT...", nargs=-1),
+        click.option("-i", "--input", "more_inputs", multiple=True, hidden=True),
+        click.option("-o", "--output", metavar="OUTPUT", help="Mended timeline; a folder for many inputs; - for stdout."),
+        click.option("--in-place", is_flag=True, help="Replace the input by the mended timeline."),
+        click.option("--report", "reports", multiple=True, metavar="FILE", help="Write a report: .json, .csv or .html; repeatable."),
+        click.option("--dry-run", is_flag=True, help="Look and report; write no timeline."),
+        click.option("--media-root", multiple=True, type=click.Path(path_type=Path), help="Look here for media that isn't where the timeline says; repeatable."),
+        click.option("--map", "path_map", multiple=True, metavar="OLD=NEW", help="Media under OLD lies under NEW here (Windows paths too); repeatable."),
+        click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the network to ask."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option("--propose", is_flag=True, help="Only mark what was found; move nothing."),
+        click.option("--detach", is_flag=True, help="Sound inside a picture clip may get a clip of its own, to be moved."),
+        click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Below it a finding is marked, not applied."),
+        click.option("--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S", help="Search sound against picture this far to either side."),
+        click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@avassist.command(name="sync")
+@_analysis_options
+@click.pass_context
+def sync_command(context: click.Context, **options: Any) -> None:
+    """Find sound that is out of step with its picture, and slip it back."""
+    context.exit(_run_all(tasks=("sync",), **options))
+
+
+@avassist.command()
+@click.option("--tasks", default="sync", show_default=True, help="Which, separated by commas.")
+@_analysis_options
+@click.pass_context
+def run(context: click.Context, tasks: str, **options: Any) -> None:
+    """Run several tasks over one or many timelines, folders, or media files."""
+    context.exit(_run_all(tasks=tuple(filter(None, tasks.split(","))), **options))
+
+
+@avassist.command()
+@click.argument("input_", metavar="INPUT")
+@click.option("-o", "--output", required=True, metavar="OUTPUT", help="- for stdout.")
+def strip(input_: str, output: str) -> None:
+    """Take back all that avassist ever put in, and restore what it moved."""
+    from otio_avassist import edits, files
+
+    root = files.read(input_)
+    stripped = edits.strip(root, _sidecar(input_))
+    files.write(stripped.timeline, output)
+    for line in stripped.restored:
+        click.echo(line, err=True)
+    for line in stripped.could_not:
+        click.echo(f"could not restore: {line}", err=True)
+
+
+@avassist.command()
+@click.argument("input_", metavar="INPUT")
+@click.option("--for", "editor", required=True, type=click.Choice(["resolve", "premiere", "kdenlive"]))
+@click.pass_context
+def check(context: click.Context, input_: str, editor: str) -> None:
+    """Say what an editor would refuse or drop of a timeline."""
+    from otio_avassist import check as checks
+    from otio_avassist import files
+
+    problems = checks.check(files.read(input_), editor)
+    for problem in problems:
+        click.echo(f"{problem.where}: {problem.what} → {problem.remedy}")
+    if not problems:
+        click.echo(f"nothing that {editor.capitalize()} is known to refuse or drop")
+    context.exit(FOUND_NOTHING if problems else 0)
+
+
+def _run_all(
+    inputs: Sequence[str],
+    more_inputs: Sequence[str],
+    output: str | None,
+    in_place: bool,
+    reports: Sequence[str],
+    dry_run: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    from otio_avassist.errors import AvAssistError, DeviceError, UsageError
+
+    sources = _timelines([*inputs, *more_inputs])
+    _check_outputs(sources, output, in_place, dry_run, reports)
+    codes = []
+    for source in sources:
+        target = None if dry_run else source if in_place else _target(source, output, many=len(sources) > 1)
+        own_reports = [_own_report(report, source, many=len(sources) > 1) for report in reports]
+        try:
+            codes.append(_run_one(source, target, own_reports, quiet, **options))
+        except (DeviceError, UsageError):
+            raise  # would fail for each of them alike
+        except AvAssistError as error:
+            if len(sources) == 1:
+                raise
+            click.echo(f"avassist: {error}", err=True)
+            codes.append(FAILED)
+    return FAILED if FAILED in codes else max(codes, default=0)
+
+
+def _run_one(
+    source: str, target: str | None, reports: Sequence[str], quiet: bool, strict: bool, **options: Any
+) -> int:
+    from dataclasses import replace
+
+    from otio_avassist import files, pipeline
+    from otio_avassist.console import progress_bar, show
+
+    settings = _settings(source, strict=strict, **options)
+    root = files.read(source)
+    sidecar = _sidecar(target or source) or _sidecar(source)
+    with progress_bar(silent=quiet) as progress:
+        done = pipeline.assist(root, settings, sidecar=sidecar, progress=progress)
+    report = replace(done.report, input=source, output=target)
+    if target is not None:
+        files.write(done.timeline, target)
+        beside = files.sidecar_of(target)
+        if beside is not None:
+            _keep_sidecar(beside, done.sidecar)
+    for path in reports:
+        _write_report(report, Path(path))
+    if not quiet:
+        show(report, to_stderr=target == files.STDIO)
+    if report.all_abstained or (strict and (report.doubtful or report.skipped)):
+        return FOUND_NOTHING
+    return 0
+
+
+def _settings(
+    source: str,
+    *,
+    tasks: tuple[str, ...],
+    media_root: Sequence[Path],
+    path_map: Sequence[str],
+    bundle: Path | None,
+    device: str,
+    propose: bool,
+    detach: bool,
+    min_confidence: float,
+    max_offset: float,
+    strict: bool,
+) -> Settings:
+    from otio_avassist import files, pipeline
+    from otio_avassist.errors import UsageError
+    from otio_avassist.tasks.sync import Options
+
+    for pair in path_map:
+        if "=" not in pair:
+            raise UsageError(f"--map {pair}: wanted OLD=NEW")
+    return pipeline.Settings(
+        tasks=tasks,
+        base_dir=Path.cwd() if source == files.STDIO else Path(source).resolve().parent,
+        media_root=tuple(media_root),
+        path_map=tuple((old, new) for old, _, new in (pair.partition("=") for pair in path_map)),
+        bundle=bundle,
+        device=device,
+        propose=propose,
+        detach=detach,
+        min_confidence=min_confidence,
+        strict=strict,
+        sync=Options(max_offset_s=max_offset),
+    )
+
+
+def _timelines(inputs: Sequence[str]) -> list[str]:
+    """The inputs, with folders replaced by the timelines in them."""
+    from otio_avassist.errors import UsageError
+
+    if not inputs:
+        raise UsageError("no input: wanted a timeline, a media file, or a folder of timelines")
+    found: list[str] = []
+    for name in inputs:
+        if Path(name).is_dir() and Path(name).suffix != ".otiod":
+            found += _in_folder(Path(name))
+        else:
+            found.append(name)
+    return found
+
+
+def _in_folder(folder: Path) -> list[str]:
+    import opentimelineio as otio
+
+    from otio_avassist.errors import UsageError
+
+    suffixes = {f".{suffix}" for suffix in otio.adapters.suffixes_with_defined_adapters(read=True)}
+    names = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    if not names:
+        raise UsageError(f"{folder}: no timeline in this folder; wanted one of {', '.join(sorted(suffixes))}")
+    return names
+
+
+def _check_outputs(
+    sources: Sequence[str], output: str | None, in_place: bool, dry_run: bool, reports: Sequence[str]
+) -> None:
+    from otio_avassist.errors import UsageError
+
+    if sum((output is not None, in_place, dry_run)) != 1:
+        raise UsageError("say where the result goes: one of -o OUTPUT, --in-place, --dry-run")
+    if in_place and "-" in sources:
+        raise UsageError("--in-place can't replace standard input; use -o -")
+    if output is not None and len(sources) > 1 and not Path(output).is_dir():
+        raise UsageError(f"{output}: many inputs need a folder that exists as output")
+    if output not in (None, "-") and len(sources) == 1 and _same_file(sources[0], str(output)):
+        raise UsageError(f"{output}: is the input itself; say --in-place if you mean it")
+    for report in reports:
+        if Path(report).suffix.lower() not in (".json", ".csv", ".html"):
+            raise UsageError(f"--report {report}: wanted a name ending in .json, .csv or .html")
+
+
+def _same_file(one: str, other: str) -> bool:
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
+
+
+def _target(source: str, output: str | None, *, many: bool) -> str | None:
+    if output is None or output == "-":
+        return output
+    if many or Path(output).is_dir():
+        return str(Path(output) / Path(source).name)
+    return output
+
+
+def _own_report(report: str, source: str, *, many: bool) -> str:
+    """One report a timeline: NAME-of-report.NAME-of-timeline.json where there are many."""
+    path = Path(report)
+    return str(path.with_name(f"{path.stem}.{Path(source).name}{path.suffix}")) if many else report
+
+
+def _sidecar(path: str) -> dict[str, Any] | None:
+    from otio_avassist import files
+
+    beside = files.sidecar_of(path)
+    return files.read_json(beside) if beside is not None else None
+
+
+def _keep_sidecar(path: Path, record: dict[str, Any]) -> None:
+    from otio_avassist import review
+
+    if record:
+        review.write_sidecar(path, record)
+
+
+def _write_report(report: Report, path: Path) -> None:
+    from otio_avassist import files
+    from otio_avassist.adapters import report_csv, report_html, report_json
+
+    writers = {".json": report_json.to_json, ".csv": report_csv.to_csv, ".html": report_html.to_html}
+    files.write_text(path, writers[path.suffix.lower()](report))
+
+
+@avassist.command()
+@click.argument("action", type=click.Choice(["list", "check"]), default="list")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def bundle(action: str, folder: Path | None) -> None:
+    """List the networks that are installed, or check one against its card."""
+
+
+@avassist.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.pass_context
+def demo(context: click.Context, folder: Path) -> None:
+    """Make a small project out of step in FOLDER, mend it, and show that the result is sound."""
+    from otio_avassist import console, demo
+
+    timeline = demo.make_demo(folder, progress=console.say)
+    mended = folder / "mended.otio"
+    context.exit(
+        _run_all(
+            inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
+            reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
+            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", propose=False, detach=False,
+            min_confidence=0.8, max_offset=2.0, strict=False,
+        )
+        or demo.verify(mended)
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(avassist())

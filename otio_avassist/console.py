@@ -1,0 +1,115 @@
+"""What a person at a terminal sees: a bar while it works, a table at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from otio_avassist.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from otio_avassist.pipeline import Line, Report
+
+ACTION_STYLE = {"slipped": "green", "detached": "green", "marked": "yellow", "abstained": "dim"}
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress_bar(*, silent: bool = False) -> Iterator[Progress]:
+    """A bar on a terminal, one line a clip in a pipe."""
+    if silent:
+        yield _silent
+    elif sys.stderr.isatty():
+        with _bar() as progress:
+            yield progress
+    else:
+        yield _line_a_clip()
+
+
+_silent = silent
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("listening", total=None)
+
+        def update(done_s: float, total_s: float, what: str) -> None:
+            bar.update(task, completed=done_s, total=total_s or None, description=what[:40] or "done")
+
+        yield update
+
+
+def _line_a_clip() -> Progress:
+    seen = ""
+
+    def update(done_s: float, total_s: float, what: str) -> None:
+        nonlocal seen
+        if what and what != seen:
+            seen = what
+            say(f"{done_s:.0f} of {total_s:.0f} s: {what}")
+
+    return update
+
+
+def show(report: Report, *, to_stderr: bool = False) -> None:
+    """The table: clip, offset in frames and ms, method, confidence, what was done; then what was skipped."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A pipe has no width of its own; a table cut to 80 columns would lose what matters.
+    console = Console(stderr=to_stderr, width=None if sys.stdout.isatty() else 140)
+    if report.findings:
+        table = Table("Clip", "Offset", "Method", "Sure", "Done", title=_title(report), title_justify="left")
+        for line in report.findings:
+            style = ACTION_STYLE.get(line.outcome.action, "")
+            finding = line.finding
+            table.add_row(
+                finding.shot.lead.address.clip, _offset(line), finding.method, f"{finding.confidence:.0%}",
+                Text(line.outcome.action, style),
+            )  # fmt: skip
+            for doubt in finding.doubts:
+                table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "")
+        console.print(table)
+    if report.skipped:
+        skipped = Table("Not looked at", "Why", title_justify="left")
+        for clip in report.skipped:
+            skipped.add_row(f"{clip.track}: {clip.clip}", Text(clip.reason))
+        console.print(skipped)
+    console.print(summary(report))
+
+
+def _title(report: Report) -> str:
+    return f"{report.input} → {report.output}" if report.output else report.input
+
+
+def _offset(line: Line) -> str:
+    finding = line.finding
+    if finding.audio_early_s is None:
+        return "no answer"
+    rate = (finding.shot.sound or finding.shot.lead).rate
+    drift = f", drift {finding.drift_ppm:+.0f} ppm" if finding.drift_ppm else ""
+    return f"{finding.audio_early_s * rate:+.1f} fr, {finding.audio_early_s * 1000:+.0f} ms{drift}"
+
+
+def summary(report: Report) -> str:
+    """One line: how many of what."""
+    counts: dict[str, int] = {}
+    for line in report.findings:
+        counts[line.outcome.action] = counts.get(line.outcome.action, 0) + 1
+    parts = [f"{number} {action}" for action, number in counts.items()]
+    if report.skipped:
+        parts.append(f"{len(report.skipped)} not looked at")
+    device = f" on {report.device}" if report.device else ""
+    return f"{', '.join(parts) or 'no clip in this timeline'}; {report.seconds:.1f} s{device}"

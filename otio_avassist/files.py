@@ -1,0 +1,171 @@
+"""Timelines on disk: read through OpenTimelineIO, written whole or not at all.
+
+Knows the formats only through OTIO's adapters. A media file counts as a timeline of one shot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError
+
+STDIO = "-"
+
+
+def read(path: str) -> Any:
+    """The root object of a timeline file, of `-` (OTIO JSON on stdin), or of a media file.
+
+    Raises:
+        TimelineError: no such file, no adapter for it, or the adapter refuses its content.
+    """
+    if path == STDIO:
+        return _reading("standard input", lambda: otio.adapters.read_from_string(sys.stdin.read(), "otio_json"))
+    file = Path(path)
+    if not file.exists():
+        raise TimelineError(f"{path}: no such file")
+    if _is_timeline(file):
+        adapter = "otio_json" if file.suffix.lower() == ".json" else None
+        return _reading(path, lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter))
+    return _one_shot(file)
+
+
+def _reading(name: str, read_it) -> Any:
+    try:
+        root = read_it()
+    except AvAssistError:
+        raise
+    except Exception as error:  # adapters raise whatever their parsers do
+        raise TimelineError(f"{name}: not a timeline that OpenTimelineIO reads: {_first_line(error)}") from error
+    if not isinstance(root, otio.core.SerializableObject):
+        raise TimelineError(f"{name}: holds no timeline, but {type(root).__name__}")
+    return root
+
+
+def _is_timeline(file: Path) -> bool:
+    suffix = file.suffix.lower().lstrip(".")
+    return suffix == "json" or suffix in otio.adapters.suffixes_with_defined_adapters(read=True)
+
+
+def _one_shot(file: Path) -> otio.schema.Timeline:
+    from otio_avassist import windows  # PyAV: only for media files
+
+    try:
+        info = windows.probe(file)
+    except MediaError as error:
+        known = ", ".join(sorted(otio.adapters.suffixes_with_defined_adapters(read=True)))
+        raise TimelineError(f"{error}; timelines are read from: {known}") from error
+    rate = float(info.fps or 25)
+    frames = max(1, int((info.duration_s or 0) * rate))
+    stretch = otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), otio.opentime.RationalTime(frames, rate))
+    clip = otio.schema.Clip(
+        name=file.name,
+        media_reference=otio.schema.ExternalReference(str(file.resolve()), stretch),
+        source_range=stretch,
+    )
+    timeline = otio.schema.Timeline(name=file.stem)
+    timeline.tracks.append(
+        otio.schema.Track("V1" if info.fps else "A1", [clip], kind="Video" if info.fps else "Audio")
+    )
+    return timeline
+
+
+def write(root: Any, path: str) -> None:
+    """Write a timeline by its suffix: the old file or the new one, never half of one.
+
+    Raises:
+        OutputError: it can't be written; what stood there still stands.
+    """
+    if root is None:
+        raise OutputError(f"{path}: there is no timeline to write")
+    if path == STDIO:
+        sys.stdout.write(otio.adapters.write_to_string(root, "otio_json", **_schemas("otio_json")))
+        sys.stdout.write("\n")
+        return
+    adapter = otio.adapters.from_filepath(path).name if Path(path).suffix else "otio_json"
+    with replacing(Path(path)) as temporary:
+        try:
+            otio.adapters.write_to_file(root, str(temporary), adapter_name=adapter, **_schemas(adapter))
+        except OSError:
+            raise
+        except Exception as error:  # adapters raise whatever their format can't say
+            raise OutputError(f"{path}: OpenTimelineIO's {adapter} can't write this: {_first_line(error)}") from error
+
+
+def _schemas(adapter: str) -> dict[str, Any]:
+    """Editors bundle old OTIO: never write a schema younger than they read."""
+    versions = otio.versioning.full_map()["OTIO_CORE"]
+    if adapter != "otio_json" or "0.18.1" not in versions or list(versions)[-1] == "0.18.1":
+        return {}
+    return {"target_schema_versions": otio.versioning.fetch_map("OTIO_CORE", "0.18.1")}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text to a file, by a temporary one beside it."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None where there is no such file.
+
+    Raises:
+        TimelineError: the file is there and holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise TimelineError(f"{path}: wanted a JSON object written by avassist: {_first_line(error)}") from error
+    if not isinstance(value, dict):
+        raise TimelineError(f"{path}: wanted a JSON object written by avassist, there is {type(value).__name__}")
+    return value
+
+
+def sidecar_of(path: str) -> Path | None:
+    """NAME.avassist.json beside a timeline; None for standard input and output."""
+    return None if path == STDIO else Path(path).with_suffix(".avassist.json")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place when all went well, and goes away when not."""
+    temporary = None
+    try:
+        # The suffix stays at the end: adapters go by it.
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _take_mode(path, temporary)
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _take_mode(old: Path, new: Path) -> None:
+    """mkstemp makes files for the owner only; a timeline is shared as its predecessor was, or as umask says."""
+    if old.exists():
+        mode = old.stat().st_mode
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    new.chmod(mode)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

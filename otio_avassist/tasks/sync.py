@@ -1,0 +1,447 @@
+"""Shots -> findings: is the sound in step with its picture, and if not, by how much?
+
+A ladder of evidence, cheapest first, which stops at the first rung that is sure:
+
+1. what the container says: picture and sound of one file, read from different seconds of it
+2. embedded timecode: the picture's file against the recorder's
+3. sound against sound: the recorder against the camera's own track
+4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the media, and
+   the network's windows, voted into one belief over offsets
+
+Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence is thin.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otio_avassist import alignment, signals, windows
+from otio_avassist.errors import MediaError
+from otio_avassist.findings import Evidence, Jump, Method, PassedOver, Posterior, SyncFinding
+from otio_avassist.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from otio_avassist.bundles import Model
+    from otio_avassist.spans import MediaSpan, Shot
+
+RUNGS: tuple[Method, ...] = (
+    "container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network",
+)  # fmt: skip
+
+PIECE_S = 1.0
+"""Media is read in pieces of this length; a network window is a whole number of them."""
+SOUND_RATE = 16_000
+PICTURE_FPS = 25.0
+PICTURE_SIDE = 96
+"""Short side in pixels where no network asks for its own."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look for, and how hard."""
+
+    max_offset_s: float = 2.0
+    """Sound against picture is searched this far to either side."""
+    max_sound_offset_s: float = 30.0
+    """Sound against sound is searched this far: it costs little and errs rarely."""
+    sure: float = 0.9
+    """A rung this confident ends the search."""
+    thin: float = 0.5
+    """Below it we abstain."""
+    enough_s: float = 20.0
+    """Shorter cuts are looked at together with their handles, up to this length."""
+    window_every_s: float = 2.0
+    """The network looks at a window each so many seconds."""
+    rungs: tuple[Method, ...] = RUNGS
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Cuts of one picture file against one sound stream: they share one offset."""
+
+    shots: tuple[Shot, ...]
+    slip_s: float
+    """Sound is read this much later in its file than picture in its own, in most of the cuts."""
+    stretches: tuple[tuple[float, float], ...]
+    """(start, end) in seconds of the picture's file, ascending, apart from each other."""
+
+    @property
+    def picture(self) -> MediaSpan:
+        assert self.shots[0].picture is not None
+        return self.shots[0].picture
+
+    @property
+    def sound(self) -> MediaSpan:
+        assert self.shots[0].sound is not None
+        return self.shots[0].sound
+
+    @property
+    def duration_s(self) -> float:
+        return sum(end - start for start, end in self.stretches)
+
+    def picture_stretch(self, start_s: float, end_s: float) -> windows.Stretch:
+        return _stretch(self.picture, start_s, end_s - start_s)
+
+    def sound_stretch(self, start_s: float, end_s: float) -> windows.Stretch:
+        """The sound heard under that stretch of picture, as the timeline stands."""
+        return _stretch(self.sound, start_s + self.slip_s, end_s - start_s)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the rungs said of one pool, at the pool's own slip."""
+
+    evidence: tuple[Evidence, ...]
+    posterior: Posterior | None = None
+    drift_ppm: float | None = None
+    jumps: tuple[Jump, ...] = ()
+    residual_s: float | None = None
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass
+class _Watched:
+    """What is kept of pictures and sound while they stream by: two numbers a frame, and the network's windows."""
+
+    motion: list[np.ndarray] = field(default_factory=list)
+    sound: list[np.ndarray] = field(default_factory=list)
+    probabilities: list[np.ndarray] = field(default_factory=list)
+
+
+def analyse(
+    shots: Sequence[Shot], model: Model | None, options: Options, progress: Progress = silent
+) -> Iterator[SyncFinding | PassedOver]:
+    """One answer a shot, in the order of the timeline's pools.
+
+    Args:
+        shots: picture and sound that are seen and heard together.
+        model: the sync network, or None to do without it.
+        progress: told seconds of media; may raise CancelledError.
+    """
+    paired = []
+    for shot in shots:
+        if shot.picture is None or shot.sound is None:
+            yield PassedOver(shot, "picture and sound do not stand together here, so nothing can be out of step")
+        else:
+            paired.append(shot)
+    pools = pool(paired, options)
+    total_s = sum(each.duration_s for each in pools)
+    done_s = 0.0
+    for each in pools:
+        name = each.picture.address.clip
+        progress(done_s, total_s, name)
+
+        def tick(seconds: float, before_s: float = done_s, name: str = name) -> None:
+            progress(before_s + seconds, total_s, name)
+
+        try:
+            heard = listen(each, model, options, tick)
+        except MediaError as error:
+            yield from (PassedOver(shot, str(error)) for shot in each.shots)
+        else:
+            yield from (_finding(shot, each, heard, options) for shot in each.shots)
+        done_s += each.duration_s
+    progress(total_s, total_s, "")
+
+
+def pool(shots: Sequence[Shot], options: Options) -> list[Pool]:
+    """Put cuts of one picture file against one sound stream together."""
+    groups: dict[tuple, list[Shot]] = {}
+    for shot in shots:
+        assert shot.picture is not None
+        assert shot.sound is not None
+        groups.setdefault((shot.picture.path, shot.sound.path, shot.sound.stream), []).append(shot)
+    return [_pool(group, options) for group in groups.values()]
+
+
+def _pool(group: list[Shot], options: Options) -> Pool:
+    slip_s = median(shot.slip_s for shot in group)
+    used = [(shot.picture.start_s, shot.picture.end_s) for shot in group if shot.picture is not None]
+    return Pool(tuple(group), slip_s, tuple(_widen(_merge(used), group[0], slip_s, options.enough_s)))
+
+
+def _merge(intervals: list[tuple[float, float]], gap_s: float = PIECE_S) -> list[tuple[float, float]]:
+    """Join what overlaps or nearly touches: no second of media is looked at twice."""
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1] + gap_s:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _widen(
+    stretches: list[tuple[float, float]], shot: Shot, slip_s: float, enough_s: float
+) -> list[tuple[float, float]]:
+    """Let short cuts reach into their handles: the offset of a recording is the same a second before the cut."""
+    missing = enough_s - sum(end - start for start, end in stretches)
+    if missing <= 0:
+        return stretches
+    first_s, last_s = _both_have(shot, slip_s)
+    each_side_s = missing / (2 * len(stretches))
+    return _merge(
+        [
+            (min(start, max(start - each_side_s, first_s)), max(end, min(end + each_side_s, last_s)))
+            for start, end in stretches
+        ]
+    )
+
+
+def _both_have(shot: Shot, slip_s: float) -> tuple[float, float]:
+    """The seconds of the picture's file that both files hold."""
+    assert shot.picture is not None
+    assert shot.sound is not None
+    ends = [
+        end
+        for span, off in ((shot.picture, 0.0), (shot.sound, slip_s))
+        for end in [span.media_end_s if span.media_end_s is not None else _info(span).duration_s]
+        if end is not None
+        for end in [end - off]
+    ]
+    return (
+        max(shot.picture.media_start_s, shot.sound.media_start_s - slip_s),
+        min(ends, default=shot.picture.end_s),
+    )
+
+
+@cache
+def _probe(path, start_number, sequence_fps) -> windows.MediaInfo:
+    return windows.probe(path, start_number=start_number, sequence_fps=sequence_fps)
+
+
+def _info(span: MediaSpan) -> windows.MediaInfo:
+    return _probe(span.path, span.start_number, span.sequence_fps)
+
+
+def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stretch:
+    return windows.Stretch(
+        span.path, start_s, duration_s,
+        stream=span.stream, channel=span.channel, start_number=span.start_number, sequence_fps=span.sequence_fps,
+    )  # fmt: skip
+
+
+def listen(each: Pool, model: Model | None, options: Options, tick) -> Heard:
+    """Climb the ladder until a rung is sure."""
+    heard = Heard(())
+    for rung in (_by_container, _by_timecode, _by_sound, _by_picture):
+        heard = rung(each, heard, model, options, tick)
+        if any(said.confidence >= options.sure for said in heard.evidence):
+            break
+    return heard
+
+
+def _add(heard: Heard, *evidence: Evidence) -> Heard:
+    return replace(heard, evidence=(*heard.evidence, *evidence))
+
+
+def _by_container(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+    """One file's picture and sound were in step when the file was written, as a rule."""
+    if "container" not in options.rungs or each.picture.path != each.sound.path:
+        return heard
+    if abs(each.slip_s) < 0.5 / each.picture.rate:
+        # Says little: recordings that are out of step in themselves look just like this.
+        return _add(heard, Evidence("container", 0.0, 0.3, "picture and sound are read from one place of one file"))
+    return _add(
+        heard,
+        Evidence(
+            "container", each.slip_s, 0.6,
+            f"one file's sound is read {_ms(abs(each.slip_s))} {'later' if each.slip_s > 0 else 'earlier'} than its"
+            " picture: slipped by hand, or by another tool",
+        ),
+    )  # fmt: skip
+
+
+def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+    """Jam-synced clocks: where both files carry the same time of day, they belong together."""
+    if "timecode" not in options.rungs or each.picture.path == each.sound.path:
+        return heard
+    picture, sound = _info(each.picture), _info(each.sound)
+    if picture.timecode_s is None or sound.timecode_s is None:
+        return heard
+    early_s = each.slip_s - (picture.timecode_s - sound.timecode_s)
+    if abs(early_s) > options.max_sound_offset_s:
+        return _add(
+            heard, Evidence("timecode", None, 0.0, "the files' timecodes lie too far apart to be of one clock")
+        )
+    by_default = picture.timecode_s % 3600 == 0 and sound.timecode_s % 3600 == 0
+    return _add(
+        heard,
+        Evidence(
+            "timecode", early_s, 0.6 if by_default else 0.95,
+            f"timecode {picture.timecode or 'of the picture'} against {sound.timecode or 'time reference of the sound'}"
+            + (": both start on the full hour, which may be a default" if by_default else ""),
+        ),
+    )  # fmt: skip
+
+
+def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+    """The recorder against what the camera heard itself."""
+    if (
+        "sound-to-sound" not in options.rungs
+        or each.picture.path == each.sound.path
+        or not _info(each.picture).has_sound
+    ):
+        return heard
+    start_s, end_s = each.stretches[0][0], each.stretches[-1][1]
+
+    def camera(at_s: float, duration_s: float) -> np.ndarray:
+        tick(min(at_s, each.duration_s) / 2)
+        own = replace(each.picture, stream=None, channel=None)
+        return windows.read_sound(_stretch(own, start_s + at_s, duration_s), rate=SOUND_RATE)
+
+    def recorder(at_s: float, duration_s: float) -> np.ndarray:
+        return windows.read_sound(
+            _stretch(each.sound, start_s + each.slip_s + at_s, duration_s), rate=SOUND_RATE
+        )
+
+    match = alignment.match_sounds(
+        camera, recorder, end_s - start_s, search_s=options.max_sound_offset_s, rate=SOUND_RATE
+    )
+    return replace(
+        _add(heard, Evidence("sound-to-sound", match.early_s, match.confidence, match.note)),
+        drift_ppm=match.drift_ppm,
+        jumps=match.jumps,
+        residual_s=match.residual_s,
+        doubts=heard.doubts + match.doubts,
+    )
+
+
+def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+    """What moves against what sounds, over all that is used of the media."""
+    wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
+    if not wanted or not _info(each.picture).has_picture:
+        return heard
+    if "network" not in wanted:
+        model = None
+    watched = _watch(each, model, options, tick)
+    motion, sound = np.concatenate(watched.motion), np.concatenate(watched.sound)
+
+    posteriors = []
+    if "clap" in wanted:
+        clap = alignment.match_claps(motion, sound, PICTURE_FPS, max_offset_s=options.max_offset_s)
+        heard = _add(heard, Evidence("clap", clap.early_s, clap.confidence, clap.note))
+    if "sound-to-picture" in wanted:
+        energy = alignment.match_energy(motion, sound, PICTURE_FPS, max_offset_s=options.max_offset_s)
+        heard = _add(heard, Evidence("sound-to-picture", energy.early_s, energy.confidence, energy.note))
+        posteriors.append(energy.posterior)
+    if watched.probabilities and model is not None:
+        vote = alignment.vote(np.stack(watched.probabilities), np.asarray(model.card.classes))
+        heard = _add(heard, Evidence("network", vote.early_s, vote.confidence, vote.note))
+        posteriors.append(vote.posterior)
+    return replace(heard, posterior=alignment.combine(posteriors)) if posteriors else heard
+
+
+def _watch(each: Pool, model: Model | None, options: Options, tick) -> _Watched:
+    """Stream pictures and sound once; keep curves and the network's windows, never the media."""
+    fps, side = PICTURE_FPS, PICTURE_SIDE
+    if model is not None:
+        fps, side = model.card.preprocessing["fps"], model.card.preprocessing["side"]
+    kept = _Watched()
+    done_s = 0.0
+    for start_s, end_s in each.stretches:
+        motion, sound = signals.MotionEnergy(), signals.SoundEnergy(SOUND_RATE, fps)
+        pieces: deque[windows.Window] = deque(maxlen=_pieces_a_window(model))
+        for number, piece in enumerate(
+            windows.windows(
+                each.picture_stretch(start_s, end_s), each.sound_stretch(start_s, end_s),
+                length_s=PIECE_S, hop_s=PIECE_S, fps=fps, side=side, rate=SOUND_RATE,
+            )
+        ):  # fmt: skip
+            kept.motion.append(motion(piece.frames))
+            kept.sound.append(sound(piece.samples))
+            pieces.append(piece)
+            if model is not None and len(pieces) == pieces.maxlen and number % options.window_every_s == 0:
+                kept.probabilities.append(ask(model, list(pieces)))
+            tick(done_s + piece.start_s)
+        done_s += end_s - start_s
+    return kept
+
+
+def _pieces_a_window(model: Model | None) -> int:
+    return round(model.card.preprocessing["window_s"] / PIECE_S) if model is not None else 1
+
+
+def ask(model: Model, pieces: Sequence[windows.Window]) -> np.ndarray:
+    """(K,) probabilities of the network's offsets for one window, given as consecutive pieces."""
+    numbers = model.card.preprocessing
+    frames = np.concatenate([piece.frames for piece in pieces])
+    samples = np.concatenate([piece.samples for piece in pieces])
+    vis = signals.imagenet_floats(signals.crop_centre(frames, numbers["crop"]))
+    aud = signals.log_spectrogram(samples, n_fft=numbers["n_fft"], hop=numbers["hop"])
+    logits = model(vis=vis[None], aud=aud[None, None])["logits"][0]
+    exps = np.exp(logits - logits.max())
+    return exps / exps.sum()
+
+
+def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFinding:
+    """The pool's answer as it holds for one of its cuts."""
+    own_s = shot.slip_s - each.slip_s
+    evidence = tuple(
+        said if said.audio_early_s is None else replace(said, audio_early_s=said.audio_early_s + own_s)
+        for said in heard.evidence
+    )
+    decided, confidence, doubts = decide(evidence, options)
+    by_sound = decided is not None and decided.method == "sound-to-sound"
+    return SyncFinding(
+        shot=shot,
+        audio_early_s=decided.audio_early_s if decided else None,
+        confidence=confidence,
+        method=decided.method if decided else "none",
+        doubts=doubts + (heard.doubts if by_sound else ()),
+        evidence=evidence,
+        posterior=_moved(heard.posterior, own_s),
+        drift_ppm=heard.drift_ppm if by_sound else None,
+        jumps=tuple(replace(jump, audio_early_s=jump.audio_early_s + own_s) for jump in heard.jumps)
+        if by_sound
+        else (),
+        residual_s=heard.residual_s if by_sound else None,
+        pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
+    )
+
+
+AGREE_S = 0.06
+"""Two rungs this near say the same: a frame and a half at 25 fps."""
+
+
+def decide(
+    evidence: Sequence[Evidence], options: Options
+) -> tuple[Evidence | None, float, tuple[str, ...]]:
+    """Which rung decides, how sure all of them together are, and what speaks against it."""
+    said = [each for each in evidence if each.audio_early_s is not None]
+    best = max(said, key=lambda each: each.confidence, default=None)
+    if best is None or best.audio_early_s is None:
+        return None, 0.0, ()
+    wrong = 1.0
+    doubts = []
+    for each in said:
+        assert each.audio_early_s is not None
+        if abs(each.audio_early_s - best.audio_early_s) <= AGREE_S:
+            wrong *= 1 - each.confidence
+        elif each.confidence >= options.thin:
+            doubts.append(f"{each.method} says otherwise: {each.note}")
+    confidence = 1 - wrong
+    if confidence < options.thin:
+        return None, confidence, ()
+    if best.method in ("sound-to-picture", "network") and (
+        abs(best.audio_early_s) > options.max_offset_s - 0.1
+    ):
+        doubts.append(f"the answer lies at the edge of what was searched (±{options.max_offset_s:g} s)")
+    return best, confidence, tuple(doubts)
+
+
+def _moved(posterior: Posterior | None, by_s: float) -> Posterior | None:
+    if posterior is None:
+        return None
+    return replace(posterior, offsets_s=tuple(offset + by_s for offset in posterior.offsets_s))
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
