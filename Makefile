@@ -1,0 +1,66 @@
+# Each target makes what it needs: a virtual environment in .venv, and the project in it with the extras it asks for.
+#
+#   make demo                       see it work, in ./demo
+#   make test ARGS="-k spans"       arguments are passed on
+#   make PYTHON=python3.12 lint     another Python
+.POSIX:
+.PHONY: help demo test lint bench train-sync clean
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS =
+
+# Stamps: set up once, and again when pyproject.toml changes.
+PLAIN = $(VENV)/.plain
+DEV = $(VENV)/.dev
+TRAIN = $(VENV)/.train
+
+help:
+	@echo "make demo        render a small project, mend it, and show the result in ./demo"
+	@echo "make test        every test (installs PyTorch)"
+	@echo "make lint        ruff and mypy"
+	@echo "make bench       the figures that the README gives"
+	@echo "make train-sync  train the sync network"
+	@echo "make clean       remove the virtual environment and everything made"
+
+demo: $(PLAIN)
+	$(BIN)/avassist demo demo $(ARGS)
+
+# One thread a process: pytest runs as many processes as there are cores.
+test: $(TRAIN)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV)
+	$(BIN)/python -m bench $(ARGS)
+
+train-sync: $(TRAIN)
+	$(BIN)/python -m models.sync.train $(ARGS)
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	  echo "otio-avassist wants Python 3.11, 3.12 or 3.13; choose one: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) can't make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(PLAIN): pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) -e .
+	@touch $(PLAIN)
+
+$(DEV): pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) -e '.[dev]'
+	@touch $(PLAIN) $(DEV)
+
+$(TRAIN): pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) -e '.[train,dev]'
+	@touch $(PLAIN) $(DEV) $(TRAIN)
