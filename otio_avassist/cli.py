@@ -147,7 +147,7 @@ def _run_one(
     settings = _settings(source, strict=strict, **options)
     root = files.read(source)
     sidecar = _sidecar(target or source) or _sidecar(source)
-    with progress_bar(silent=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         done = pipeline.assist(root, settings, sidecar=sidecar, progress=progress)
     report = replace(done.report, input=source, output=target)
     if target is not None:

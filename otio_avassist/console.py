@@ -21,18 +21,15 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(*, silent: bool = False) -> Iterator[Progress]:
+def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     """A bar on a terminal, one line a clip in a pipe."""
-    if silent:
-        yield _silent
+    if quiet:
+        yield silent
     elif sys.stderr.isatty():
         with _bar() as progress:
             yield progress
     else:
         yield _line_a_clip()
-
-
-_silent = silent
 
 
 @contextlib.contextmanager

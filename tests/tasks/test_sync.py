@@ -1,0 +1,82 @@
+"""The ladder's judgement: what decides, what is doubted, and what is one piece of evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otio_avassist.findings import Evidence
+from otio_avassist.spans import Address, MediaSpan, Shot
+from otio_avassist.tasks.sync import Options, decide, pool
+
+OPTIONS = Options()
+
+
+def a_span(kind: str, name: str, start_s: float, duration_s: float, *, record_s: float = 0.0) -> MediaSpan:
+    return MediaSpan(
+        Address((0, 0), kind, 0, name, 0), kind, name, Path(name), start_s, duration_s, record_s, 25.0,
+        media_end_s=600.0,
+    )  # fmt: skip
+
+
+def a_shot(picture_s: float, sound_s: float, duration_s: float = 30.0, *, record_s: float = 0.0) -> Shot:
+    return Shot(
+        a_span("picture", "cam.mov", picture_s, duration_s, record_s=record_s),
+        a_span("sound", "rec.wav", sound_s, duration_s, record_s=record_s),
+        paired_by="overlap",
+    )
+
+
+def test_no_evidence_abstains() -> None:
+    assert decide([], OPTIONS) == (None, 0.0, ())
+
+
+def test_thin_evidence_abstains() -> None:
+    best, confidence, _ = decide([Evidence("sound-to-picture", 0.4, 0.45)], OPTIONS)
+    assert best is None
+    assert confidence < OPTIONS.thin
+
+
+def test_rungs_that_agree_make_each_other_surer() -> None:
+    best, confidence, doubts = decide(
+        [Evidence("timecode", 0.40, 0.6), Evidence("sound-to-picture", 0.42, 0.7)], OPTIONS
+    )
+    assert best is not None
+    assert best.method == "sound-to-picture"
+    assert confidence > 0.8
+    assert doubts == ()
+
+
+def test_a_rung_that_contradicts_is_a_doubt_in_words() -> None:
+    best, _, doubts = decide(
+        [Evidence("timecode", 0.0, 0.6, "clocks"), Evidence("sound-to-sound", 0.4, 0.95)], OPTIONS
+    )
+    assert best is not None
+    assert best.method == "sound-to-sound"
+    assert doubts == ("timecode says otherwise: clocks",)
+
+
+def test_an_answer_at_the_edge_of_the_search_is_doubted() -> None:
+    _, _, doubts = decide([Evidence("sound-to-picture", -2.0, 0.95)], OPTIONS)
+    assert "edge" in doubts[0]
+
+
+def test_cuts_from_one_recording_are_one_piece_of_evidence() -> None:
+    shots = [a_shot(10, 40), a_shot(100, 130, record_s=30), a_shot(20, 50, record_s=60)]
+    [one] = pool(shots, OPTIONS)
+    assert one.shots == tuple(shots)
+    assert one.slip_s == pytest.approx(30)
+    assert one.stretches == ((10, 50), (100, 130))
+
+
+def test_other_sound_is_other_evidence() -> None:
+    other = Shot(a_span("picture", "cam.mov", 0, 30), a_span("sound", "two.wav", 0, 30), "overlap")
+    assert len(pool([a_shot(0, 0), other], OPTIONS)) == 2
+
+
+def test_a_short_cut_reaches_into_its_handles_but_not_past_the_file() -> None:
+    [one] = pool([a_shot(2.0, 3.0, duration_s=4.0)], OPTIONS)
+    [(start_s, end_s)] = one.stretches
+    assert start_s == 0.0
+    assert end_s == pytest.approx(14.0)

@@ -1,0 +1,95 @@
+"""Timelines on disk: the old file or the new one, and errors that say what is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+
+from otio_avassist import files
+from otio_avassist.errors import OutputError, TimelineError
+
+
+def a_timeline(name: str = "cut") -> otio.schema.Timeline:
+    timeline = otio.schema.Timeline(name)
+    timeline.tracks.append(otio.schema.Track("V1", kind="Video"))
+    return timeline
+
+
+def test_a_written_timeline_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "cut.otio"
+    files.write(a_timeline(), str(path))
+    assert files.read(str(path)).name == "cut"
+    assert [each.name for each in tmp_path.iterdir()] == ["cut.otio"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "cut.otio"
+    path.write_text("the old one")
+    with pytest.raises(RuntimeError, match="half way"), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("half way")
+    assert path.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_folder_to_write_into_is_said_with_the_name(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="nowhere/cut.otio"):
+        files.write(a_timeline(), str(tmp_path / "nowhere" / "cut.otio"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match=r"cut\.otio: can't be written: No space left"),
+        files.replacing(tmp_path / "cut.otio"),
+        Path("/dev/full").open("w") as full,
+    ):
+        full.write("x")
+        full.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_that_cannot_hold_the_timeline_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "cut.edl"
+    path.write_text("the old one")
+    timeline = a_timeline()
+    for number in range(3):
+        timeline.tracks.append(otio.schema.Track(f"V{number + 2}", kind="Video"))
+    with pytest.raises(OutputError, match=r"cut\.edl"):
+        files.write(timeline, str(path))
+    assert path.read_text() == "the old one"
+
+
+def test_nothing_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no timeline"):
+        files.write(None, str(tmp_path / "cut.otio"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[1, 2]", b"\xff\xfe\x00"])
+def test_a_file_that_holds_no_timeline_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.otio"
+    path.write_bytes(content)
+    with pytest.raises(TimelineError, match=r"broken\.otio"):
+        files.read(str(path))
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(TimelineError, match=r"nothing\.otio: no such file"):
+        files.read(str(tmp_path / "nothing.otio"))
+
+
+def test_a_new_file_is_as_open_to_others_as_umask_says(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        files.write(a_timeline(), str(tmp_path / "cut.otio"))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "cut.otio").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_sidecar_stands_beside_the_timeline() -> None:
+    assert files.sidecar_of("a/cut.otio") == Path("a/cut.avassist.json")
+    assert files.sidecar_of("-") is None
