@@ -101,9 +101,8 @@ def write(root: Any, path: str) -> None:
 
 
 def _schemas(adapter: str) -> dict[str, Any]:
-    """Editors bundle old OTIO: never write a schema younger than they read."""
-    versions = otio.versioning.full_map()["OTIO_CORE"]
-    if adapter != "otio_json" or "0.18.1" not in versions or list(versions)[-1] == "0.18.1":
+    """Editors bundle old OTIO: never write a schema younger than they read (OTIO 0.19 changes Marker)."""
+    if adapter != "otio_json":
         return {}
     return {"target_schema_versions": otio.versioning.fetch_map("OTIO_CORE", "0.18.1")}
 
