@@ -1,0 +1,87 @@
+"""ResNet-18 (He et al. 2016) with one channel in: a spectrogram -> features over frequency and time.
+
+In: floats (B, 1, F, T). Out: features (B, C, f, t). Doesn't know what is seen.
+The names of layers are those of the released weights.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WIDTHS = (64, 128, 256, 512)
+
+Stride = tuple[int, int]
+"""Of frequency and of time."""
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a way round them."""
+
+    def __init__(self, channels_in: int, channels: int, stride: Stride) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = (
+            None
+            if stride == (1, 1) and channels_in == channels
+            else nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, f, t) -> (B, C, f/stride, t/stride), rounded up."""
+        way_round = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(x)) + way_round)
+
+
+class ResNet18(nn.Module):
+    """The backbone; with `classes` also the classifier it was trained by.
+
+    Args:
+        divisor: the published channel counts are divided by this.
+        time_strides: of the stem, the pool and layers 2 to 4; frequency is always halved there.
+        classes: None leaves the classifier out.
+    """
+
+    def __init__(
+        self,
+        *,
+        divisor: int = 1,
+        time_strides: tuple[int, int, int, int, int] = (2, 2, 2, 2, 2),
+        classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        widths = [max(1, width // divisor) for width in WIDTHS]
+        stem, pool, *later = time_strides
+        self.conv1 = nn.Conv2d(1, widths[0], 7, (2, stem), 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.maxpool = nn.MaxPool2d(3, (2, pool), 1)
+        self.layer1 = _layer(widths[0], widths[0], (1, 1))
+        self.layer2 = _layer(widths[0], widths[1], (2, later[0]))
+        self.layer3 = _layer(widths[1], widths[2], (2, later[1]))
+        self.layer4 = _layer(widths[2], widths[3], (2, later[2]))
+        self.channels = widths[3]
+        self.fc = nn.Linear(widths[3], classes) if classes else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, channels, f, t) of spectrograms (B, 1, F, T)."""
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) of features (B, channels, f, t)."""
+        if self.fc is None:
+            raise ValueError("this ResNet-18 was built without classes")
+        return self.fc(features.mean(dim=(-2, -1)))
+
+
+def _layer(channels_in: int, channels: int, stride: Stride) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(channels_in, channels, stride), BasicBlock(channels, channels, (1, 1)))
