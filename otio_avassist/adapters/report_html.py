@@ -1,0 +1,246 @@
+"""Report -> one HTML page with its pictures inside, for people.
+
+Nothing is loaded from elsewhere and no script runs. Every word that comes from a timeline or a file is
+escaped: clip names are whatever somebody typed.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from otio_avassist import figures
+from otio_avassist.adapters.report_json import CHANGES
+from otio_avassist.spans import timecode
+
+if TYPE_CHECKING:
+    from otio_avassist.figures import Pictures
+    from otio_avassist.findings import Evidence, SyncFinding
+    from otio_avassist.pipeline import Line, Report
+    from otio_avassist.spans import Skipped
+
+METHODS = {
+    "container": "Start times in the file",
+    "timecode": "Embedded timecode",
+    "clap": "Clap or 2-pop",
+    "sound-to-sound": "Sound against sound",
+    "sound-to-picture": "Movement against sound",
+    "network": "Network",
+    "none": "No evidence",
+}
+# action -> (badge, in the summary, look)
+ACTIONS = {
+    "slipped": ("moved", "moved", "good"),
+    "detached": ("moved, on its own track", "moved onto a track of their own", "good"),
+    "marked": ("marked for you", "marked for you", "warn"),
+    "in step": ("in step", "in step", "calm"),
+    "abstained": ("no answer", "without an answer", "calm"),
+    "rejected": ("left, as you decided", "left as you decided", "calm"),
+}
+
+
+def to_html(report: Report, pictures: Mapping[str, Pictures] | None = None) -> str:
+    """The page as text.
+
+    `pictures` go by finding id (`figures.gather`); None: the media is looked at again now. A finding that has
+    none is told in words alone.
+    """
+    if pictures is None:
+        pictures = figures.gather(line.finding for line in report.findings)
+    name = _text(PurePath(report.input.replace("\\", "/")).name or "Timeline")
+    css = resources.files("otio_avassist.adapters").joinpath("report.css").read_text("utf-8")
+    cards = "".join(
+        _card(report, line, number, pictures.get(line.finding.id))
+        for number, line in enumerate(report.findings, start=1)
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name}: sound and picture</title><style>\n{css}</style></head><body>\n"
+        f"<header><h1>{name}</h1>"
+        f'<p class="lede">{_text(summary(report))}</p><p class="soft">{_where(report)}</p></header>\n'
+        f"<main>{_table(report)}{_section('Clip by clip', cards)}{_skipped(report.skipped)}</main>\n"
+        f"<footer class='soft'>{_provenance(report)}</footer>\n</body></html>\n"
+    )
+
+
+def summary(report: Report) -> str:
+    """How many of what, in one sentence or two."""
+    if not report.findings and not report.skipped:
+        return "This timeline has no clips."
+    looked = f"{_count(len(report.findings), 'shot')} looked at"
+    counts = Counter(line.outcome.action for line in report.findings)
+    told = [f"{counts[action]} {words}" for action, (_, words, _) in ACTIONS.items() if counts[action]]
+    sentence = f"{looked}: {', '.join(told)}." if told else f"{looked}."
+    if report.skipped:
+        sentence += f" {_count(len(report.skipped), 'clip')} not looked at."
+    return sentence
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _where(report: Report) -> str:
+    if report.output is None:
+        return f"{_text(report.input)} · nothing was written: what follows is what would be done"
+    return f"{_text(report.input)} → {_text(report.output)}"
+
+
+def _table(report: Report) -> str:
+    if not report.findings:
+        return ""
+    rows = "".join(_row(report, line, number) for number, line in enumerate(report.findings, start=1))
+    return _section(
+        "At a glance",
+        '<div class="scroll"><table><thead><tr><th>Clip</th><th>At</th><th class="right">Frames</th>'
+        '<th class="right">Sound early by</th><th>Known from</th><th>Sure</th><th></th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>",
+    )
+
+
+def _row(report: Report, line: Line, number: int) -> str:
+    finding = line.finding
+    lead = finding.shot.lead
+    early_s = finding.audio_early_s
+    frames = "–" if early_s is None else _signed(early_s * report.rate, 1)
+    milliseconds = "–" if early_s is None else f"{_signed(early_s * 1000, 0)} ms"
+    return (
+        f'<tr><td><a href="#shot-{number}">{_text(lead.address.clip or "(no name)")}</a></td>'
+        f'<td class="num">{timecode(lead.record_start_s, report.rate, report.start_timecode_s)}</td>'
+        f'<td class="num right">{frames}</td><td class="num right">{milliseconds}</td>'
+        f"<td>{METHODS[finding.method]}</td><td>{_sure(finding.confidence)}</td>"
+        f"<td>{_badge(line)}</td></tr>"
+    )
+
+
+def _card(report: Report, line: Line, number: int, pictures: Pictures | None) -> str:
+    finding = line.finding
+    return (
+        f'<article id="shot-{number}"><header><h3>{_text(finding.shot.lead.address.clip or "(no name)")}</h3>'
+        f"{_badge(line)}</header>"
+        f'<div class="soft">{_place(report, finding)}</div>'
+        f'<p class="verdict">{_text(line.outcome.words)}</p>'
+        f"{_seen(pictures) if pictures else ''}"
+        f"{_doubts(finding.doubts)}"
+        f'<div class="why">{_ladder(report, finding)}{_belief(finding)}</div></article>\n'
+    )
+
+
+def _place(report: Report, finding: SyncFinding) -> str:
+    shot = finding.shot
+    clock = (report.rate, report.start_timecode_s)
+    start_s, end_s = shot.lead.record_start_s, shot.lead.record_start_s + shot.lead.duration_s
+    parts = [f'<span class="num">{timecode(start_s, *clock)} – {timecode(end_s, *clock)}</span>']
+    for span in (shot.picture, shot.sound):
+        if span is not None:
+            part = f"{_text(span.address.track or span.kind)}: {_text(span.media_name)}"
+            parts.append(part)
+    return " · ".join(parts)
+
+
+def _seen(pictures: Pictures) -> str:
+    strip = "".join(
+        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+        for jpeg in pictures.thumbnails
+    )
+    drawn = f'<div class="strip">{strip}</div>{_figure(pictures, mended=False)}'
+    return drawn + _figure(pictures, mended=True) if pictures.mended is not None else drawn
+
+
+def _figure(pictures: Pictures, *, mended: bool) -> str:
+    key = '<span class="key"><b class="m">▲ movement</b> <b class="s">▼ sound</b></span>'
+    caption = "<span>As proposed</span>" if mended else f"<span>As it is</span>{key}"
+    return f"<figure><figcaption>{caption}</figcaption>{figures.curves_svg(pictures, mended=mended)}</figure>"
+
+
+def _ladder(report: Report, finding: SyncFinding) -> str:
+    if not finding.evidence:
+        return ""
+    rungs = "".join(_rung(report, each, decided=each.method == finding.method) for each in finding.evidence)
+    return f'<div><h4>Evidence</h4><ol class="ladder">{rungs}</ol></div>'
+
+
+def _rung(report: Report, each: Evidence, *, decided: bool) -> str:
+    early_s = each.audio_early_s
+    said = "no answer" if early_s is None else f"{_signed(early_s * report.rate, 1)} frames"
+    sure = "" if early_s is None else _sure(each.confidence)
+    note = f'<div class="soft">{_text(each.note)}</div>' if each.note else ""
+    return (
+        f'<li><div class="rung"><span{" class=decided" if decided else ""}>{METHODS[each.method]}'
+        f'{" · decided" if decided else ""}</span><span class="num">{sure} {said}</span></div>{note}</li>'
+    )
+
+
+def _belief(finding: SyncFinding) -> str:
+    if finding.posterior is None or not finding.posterior.offsets_s:
+        return ""
+    return (
+        f"<div><h4>Picture against sound</h4>"
+        f"{figures.posterior_svg(finding.posterior, finding.audio_early_s)}</div>"
+    )
+
+
+def _doubts(doubts: tuple[str, ...]) -> str:
+    return (
+        f'<ul class="doubts">{"".join(f"<li>{_text(each)}</li>" for each in doubts)}</ul>' if doubts else ""
+    )
+
+
+def _skipped(skipped: Iterable[Skipped]) -> str:
+    by_reason: dict[str, list[Skipped]] = {}
+    for each in skipped:
+        by_reason.setdefault(each.reason, []).append(each)
+    groups = "".join(
+        f"<dt>{_text(reason)} <span class='soft'>({len(clips)})</span></dt>"
+        + "".join(f"<dd>{_skipped_clip(each)}</dd>" for each in clips)
+        for reason, clips in by_reason.items()
+    )
+    return _section("Not looked at", f'<dl class="reasons">{groups}</dl>' if groups else "")
+
+
+def _skipped_clip(each: Skipped) -> str:
+    media = f' <span class="soft">{_text(each.media)}</span>' if each.media else ""
+    return f"{_text(each.track or 'track')} · {_text(each.clip or '(no name)')}{media}"
+
+
+def _provenance(report: Report) -> str:
+    parts = [f"otio-avassist {_text(report.version)}", f"{report.seconds:.1f} s"]
+    parts += [
+        f"network {_text(each.get('name', ''))} ({_text(each.get('sha256', '')[:12])})"
+        for each in report.bundles
+    ]
+    if report.device:
+        parts.append(f"ran on {_text(report.device)}")
+    return " · ".join(parts)
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>{body}</section>\n" if body else ""
+
+
+def _badge(line: Line) -> str:
+    words, _, look = ACTIONS[line.outcome.action]
+    state = f", {line.state}" if line.outcome.action in CHANGES and line.state == "accepted" else ""
+    return f'<span class="badge {look}">{words}{state}</span>'
+
+
+def _sure(confidence: float) -> str:
+    percent = round(100 * min(max(confidence, 0.0), 1.0))
+    return f'<span class="num"><span class="sure"><i style="width:{percent}%"></i></span>{percent} %</span>'
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, a true minus, and no minus before zero."""
+    rounded = round(value, digits) + 0.0
+    return "0" if rounded == 0 else f"{rounded:+.{digits}f}".replace("-", "−")
+
+
+def _text(value: str) -> str:
+    """Escaped; a file name that isn't Unicode must not stop the page from being written."""
+    return html.escape(value.encode("utf-8", "replace").decode())

@@ -1,0 +1,125 @@
+"""Report -> strict JSON, for programs.
+
+Times are 0-based timeline seconds; a number nobody knows is null, never NaN.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otio_avassist.pipeline import Line, Report
+    from otio_avassist.spans import MediaSpan, Skipped
+
+SCHEMA = "avassist-report.1"
+CHANGES = ("slipped", "detached")
+"""The actions that read a sound from elsewhere; all others leave it where it was."""
+
+
+def to_json(report: Report) -> str:
+    """The report as indented JSON with a closing newline."""
+    return json.dumps(to_dict(report), indent=2, allow_nan=False) + "\n"
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The same as plain dicts, lists, strings and finite numbers."""
+    return {
+        "schema": SCHEMA,
+        "version": report.version,
+        "input": report.input,
+        "output": report.output,
+        "rate": _number(report.rate),
+        "start_timecode_s": _number(report.start_timecode_s),
+        "device": report.device,
+        "seconds": _number(report.seconds),
+        "bundles": [dict(bundle) for bundle in report.bundles],
+        "findings": [finding_facts(report, line) for line in report.findings],
+        "skipped": [_skipped(each) for each in report.skipped],
+    }
+
+
+def is_applied(report: Report, line: Line) -> bool:
+    """Whether the timeline that was written reads this sound from elsewhere; a dry run applies nothing."""
+    return report.output is not None and line.outcome.action in CHANGES
+
+
+def finding_facts(report: Report, line: Line) -> dict[str, Any]:
+    """One finding, what was decided and what was done, with the keys of the schema."""
+    found, outcome = line.finding, line.outcome
+    shot = found.shot
+    lead = shot.lead
+    return {
+        "task": found.task,
+        "id": found.id,
+        "track": lead.address.track,
+        "track_index": lead.address.track_index,
+        "clip": lead.address.clip,
+        "clip_index": lead.address.clip_index,
+        "media": lead.url,
+        "sound": _place(shot.sound) if shot.sound is not None else None,
+        "paired_by": shot.paired_by,
+        "start_s": _number(lead.record_start_s),
+        "end_s": _number(lead.record_start_s + lead.duration_s),
+        "audio_early_s": _number(found.audio_early_s),
+        "confidence": _number(found.confidence),
+        "method": found.method,
+        "doubts": list(found.doubts),
+        "action": outcome.action,
+        "applied": is_applied(report, line),
+        "slip_frames": outcome.slip_frames,
+        "left_s": _number(outcome.residual_s),
+        "state": line.state,
+        "words": outcome.words,
+        "drift_ppm": _number(found.drift_ppm),
+        "jumps": [
+            {"at_s": _number(jump.at_s), "audio_early_s": _number(jump.audio_early_s)} for jump in found.jumps
+        ],
+        "residual_s": _number(found.residual_s),
+        "pooled_with": list(found.pooled_with),
+        "evidence": [
+            {
+                "method": each.method,
+                "audio_early_s": _number(each.audio_early_s),
+                "confidence": _number(each.confidence),
+                "note": each.note,
+            }
+            for each in found.evidence
+        ],
+        "posterior": None
+        if found.posterior is None
+        else {
+            "offsets_s": [_number(offset_s) for offset_s in found.posterior.offsets_s],
+            "probabilities": [_number(each) for each in found.posterior.probabilities],
+        },
+    }
+
+
+def _place(span: MediaSpan) -> dict[str, Any]:
+    where = span.address
+    return {
+        "track": where.track,
+        "track_index": where.track_index,
+        "clip": where.clip,
+        "clip_index": where.clip_index,
+        "media": span.url,
+    }
+
+
+def _skipped(each: Skipped) -> dict[str, Any]:
+    return {
+        "track": each.track,
+        "track_index": each.track_index,
+        "clip": each.clip,
+        "clip_index": each.clip_index,
+        "reason": each.reason,
+        "media": each.media,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """A plain float, rounded to the microsecond: numpy's don't go into JSON, and NaN isn't JSON."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), 6)

@@ -1,0 +1,229 @@
+"""Shot -> thumbnails and energy curves -> SVG: what a person looks at to believe a finding.
+
+Only a few seconds of a shot are drawn, those with the sharpest sounds: half a second is nothing on a minute
+and plain to see on ten seconds. Knows findings and arrays; pages are made by `adapters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otio_avassist import signals, windows
+from otio_avassist.errors import MediaError
+
+if TYPE_CHECKING:
+    from otio_avassist.findings import Posterior, SyncFinding
+    from otio_avassist.spans import MediaSpan
+
+FPS = 25
+RATE = 16000
+LONGEST_S = 10.0
+SEARCHED_S = 120.0
+"""Of a long shot only this much is searched for a telling stretch."""
+THUMBNAILS = 8
+MOST_SHOTS = 40
+"""A page with pictures of hundreds of shots is too large to be mailed and too long to be read."""
+
+WIDTH = 1000
+HALF = 56
+AXIS = 18
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What was seen and heard in a stretch of one shot."""
+
+    start_s: float
+    """Seconds from the start of the shot."""
+    duration_s: float
+    thumbnails: tuple[bytes, ...]
+    """JPEGs, evenly spread over the stretch."""
+    motion: np.ndarray
+    """(T,) at `fps`."""
+    sound: np.ndarray
+    """(T,) at `fps`, as the timeline plays it now."""
+    mended: np.ndarray | None
+    """(T,) the sound as it would play with the finding applied; None where there is nothing to apply."""
+    fps: int = FPS
+
+
+def gather(findings: Iterable[SyncFinding], *, most: int = MOST_SHOTS) -> dict[str, Pictures]:
+    """Finding id -> pictures. Shots without a picture or a sound, or whose media has gone, are left out."""
+    gathered: dict[str, Pictures] = {}
+    # Nobody has to be convinced that what is in step is in step: the others come first.
+    for finding in sorted(findings, key=lambda each: not each.audio_early_s):
+        if len(gathered) == most:
+            break
+        if finding.shot.picture is not None and finding.shot.sound is not None:
+            try:
+                gathered[finding.id] = _look(finding, finding.shot.picture, finding.shot.sound)
+            except (MediaError, OSError):
+                continue
+    return gathered
+
+
+def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Pictures:
+    start_s = _telling_start_s(sound)
+    duration_s = min(LONGEST_S, sound.duration_s - start_s)
+    seen = _stretch(picture, start_s, duration_s)
+    early_s = finding.audio_early_s
+    return Pictures(
+        start_s=start_s,
+        duration_s=duration_s,
+        thumbnails=tuple(
+            windows.to_jpeg(frame) for frame in windows.thumbnails(seen, count=THUMBNAILS, side=112)
+        ),
+        motion=_motion(seen),
+        sound=_energy(_stretch(sound, start_s, duration_s)),
+        mended=_energy(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
+    )
+
+
+def _telling_start_s(sound: MediaSpan) -> float:
+    """Where the stretch with the sharpest sounds begins, in seconds from the start of the shot."""
+    searched_s = min(sound.duration_s, SEARCHED_S)
+    if searched_s <= LONGEST_S:
+        return 0.0
+    curve = _energy(_stretch(sound, 0.0, searched_s))
+    onsets = np.maximum(np.diff(curve, prepend=curve[:1]), 0.0) ** 2
+    width = round(LONGEST_S * FPS)
+    told = np.convolve(onsets, np.ones(width), "valid")
+    return int(told.argmax()) / FPS
+
+
+def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stretch:
+    """`from_s` counts from the start of the shot."""
+    return windows.Stretch(
+        path=span.path,
+        start_s=span.start_s + from_s,
+        duration_s=duration_s,
+        stream=span.stream,
+        channel=span.channel,
+        start_number=span.start_number,
+        sequence_fps=span.sequence_fps,
+    )
+
+
+def _motion(stretch: windows.Stretch) -> np.ndarray:
+    energy = signals.MotionEnergy()
+    return _joined(energy(window.frames) for window in windows.pictures(stretch, fps=FPS, side=112))
+
+
+def _energy(stretch: windows.Stretch) -> np.ndarray:
+    energy = signals.SoundEnergy(RATE, FPS)
+    return _joined(energy(window.samples) for window in windows.sounds(stretch, rate=RATE))
+
+
+def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0), *parts])
+
+
+# SVG. Colours are classes: the page that holds the drawing gives them, for light and for dark.
+
+
+def curves_svg(pictures: Pictures, *, mended: bool) -> str:
+    """Motion above a line, sound below it; dashes at the strongest movements, where a strike should sound."""
+    sound = pictures.mended if mended and pictures.mended is not None else pictures.sound
+    up, down = _levels(pictures.motion), _levels(sound)
+    height = 2 * HALF + AXIS
+    marks = "".join(
+        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{2 * HALF}"/>' for x in _peaks_x(up)
+    )
+    label = "Motion above, sound below, " + ("as proposed" if mended else "as it is")
+    return (
+        f'<svg class="curves" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'
+        f"{marks}"
+        f'<path class="motion" d="{_area(up, -HALF)}"/>'
+        f'<path class="sound" d="{_area(down, HALF)}"/>'
+        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HALF}" y2="{HALF}"/>'
+        f"{_seconds(pictures)}</svg>"
+    )
+
+
+def posterior_svg(posterior: Posterior, chosen_s: float | None) -> str:
+    """Belief over offsets: late on the left, early on the right, a line where the finding stands."""
+    offsets = np.asarray(posterior.offsets_s)
+    belief = np.asarray(posterior.probabilities)
+    low, high = float(offsets.min()), float(offsets.max())
+    width, height = 420, 120
+
+    def x_of(offset_s: float) -> float:
+        return 10 + (width - 20) * (offset_s - low) / max(high - low, 1e-9)
+
+    peak = max(float(belief.max()), 1e-9)
+    points = " ".join(
+        f"{x_of(offset_s):.1f},{height - height * 0.88 * each / peak:.1f}"
+        for offset_s, each in zip(offsets, belief, strict=True)
+    )
+    ticks = "".join(
+        f'<line class="tick" x1="{x_of(each):.1f}" x2="{x_of(each):.1f}" y1="{height}" y2="{height + 4}"/>'
+        f'<text x="{x_of(each):.1f}" y="{height + 17}" text-anchor="middle">{_signed(each)}</text>'
+        for each in _round_ticks(low, high)
+    )
+    chosen = ""
+    if chosen_s is not None and low <= chosen_s <= high:
+        x = x_of(chosen_s)
+        chosen = f'<line class="chosen" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>'
+    return (
+        f'<svg class="posterior" viewBox="0 0 {width} {height + 38}" role="img" '
+        f'aria-label="Belief over offsets">'
+        f'<polygon class="belief" points="{x_of(low):.1f},{height} {points} {x_of(high):.1f},{height}"/>'
+        f'<line class="axis" x1="0" x2="{width}" y1="{height}" y2="{height}"/>{ticks}{chosen}'
+        f'<text x="2" y="{height + 34}">← sound late</text>'
+        f'<text x="{width - 2}" y="{height + 34}" text-anchor="end">sound early →</text></svg>'
+    )
+
+
+def _levels(curve: np.ndarray) -> np.ndarray:
+    """0 to 1, with the quiet parts lifted so that they can be seen at all."""
+    if not len(curve) or not np.isfinite(curve).all():
+        return np.zeros(1)
+    floor = float(np.percentile(curve, 10))
+    span = float(np.percentile(curve, 99.5)) - floor
+    return np.sqrt(np.clip((curve - floor) / span, 0, 1)) if span > 0 else np.zeros(len(curve))
+
+
+def _area(levels: np.ndarray, reach: float) -> str:
+    """A closed path from the middle line; `reach` < 0 goes up."""
+    step = WIDTH / len(levels)
+    tops = " ".join(f"{(k + 0.5) * step:.1f} {HALF + reach * level:.1f}" for k, level in enumerate(levels))
+    return f"M0 {HALF} L{tops} L{WIDTH} {HALF}Z"
+
+
+def _peaks_x(levels: np.ndarray, most: int = 8, apart_s: float = 0.5) -> list[float]:
+    """Where the strongest movements are, in drawing units."""
+    chosen: list[int] = []
+    for k in np.argsort(levels)[::-1]:
+        if levels[k] < 0.6 or len(chosen) == most:
+            break
+        if all(abs(int(k) - other) >= apart_s * FPS for other in chosen):
+            chosen.append(int(k))
+    return [(k + 0.5) * WIDTH / len(levels) for k in sorted(chosen)]
+
+
+def _seconds(pictures: Pictures) -> str:
+    """A tick each second, counted from the start of the clip."""
+    first = int(np.ceil(pictures.start_s))
+    last = int(np.floor(pictures.start_s + pictures.duration_s))
+    ticks = []
+    for second in range(first, last + 1):
+        x = WIDTH * (second - pictures.start_s) / pictures.duration_s
+        anchor = "start" if x < 20 else "end" if x > WIDTH - 20 else "middle"
+        ticks.append(
+            f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{2 * HALF}" y2="{2 * HALF + 4}"/>'
+            f'<text x="{x:.1f}" y="{2 * HALF + 16}" text-anchor="{anchor}">{second} s</text>'
+        )
+    return "".join(ticks)
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    step = next((each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10) if (high - low) / each <= 8), 30)
+    return [k * step for k in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
+
+
+def _signed(seconds: float) -> str:
+    return "0" if abs(seconds) < 1e-9 else f"{seconds:+g} s".replace("-", "−")
