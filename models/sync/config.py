@@ -12,6 +12,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+def published_grid_s() -> tuple[float, ...]:
+    """The 21 offsets from -2 s to 2 s; positive: the sound is early."""
+    return tuple(round(0.2 * step, 1) for step in range(-10, 11))
+
+
+MIXED_BEFORE_POOLS = (2, 7)
+"""S3D pools in time and space after so many inception blocks, where more follow."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """How a stretch of media becomes the network's two inputs."""
@@ -42,7 +51,8 @@ class Clip:
 class NetworkConfig:
     """The network's shape. Every default is that of the published SparseSync: 54,348,652 parameters."""
 
-    classes: int = 21
+    offsets_s: tuple[float, ...] = field(default_factory=published_grid_s)
+    """What each class means, in seconds, ascending; positive: the sound is early (`audio_early_s`)."""
     width: int = 512
     """Numbers in a token."""
     heads: int = 8
@@ -56,10 +66,14 @@ class NetworkConfig:
     """What the audio backbone leaves of a spectrogram: frequency, time."""
     visual_divisor: int = 1
     """S3D's published channel counts are divided by this."""
-    audio_divisor: int = 1
-    """ResNet-18's published channel counts are divided by this."""
+    visual_mixed: int = 9
+    """S3D's inception blocks kept; 7 end before its last pool, which small pictures can't do."""
+    audio_widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    """Channels of ResNet-18's four layers."""
+    audio_depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    """Residual blocks in each of them."""
     visual_time_strides: tuple[int, int, int] = (2, 2, 2)
-    """S3D in time: its stem and its last two pools. (2, 1, 1) leaves 63 steps of 125 frames, not 16."""
+    """S3D in time: its stem and its two pools of time. (2, 1, 1) leaves 63 steps of 125 frames, not 16."""
     audio_time_strides: tuple[int, int, int, int, int] = (2, 2, 2, 2, 2)
     """ResNet-18 in time: stem, pool, layers 2 to 4. (2, 2, 2, 1, 1): 79 steps of 626 columns, not 20."""
     visual_norm_momentum: float = 0.001
@@ -68,6 +82,13 @@ class NetworkConfig:
     embedding_dropout: float = 0.1
     residual_dropout: float = 0.1
     attention_dropout: float = 0.1
+    lag_dim: int = 0
+    """Width of the lag head beside the sync transformer; 0: none, as published."""
+
+    @property
+    def classes(self) -> int:
+        """21 as published."""
+        return len(self.offsets_s)
 
     @classmethod
     def fitting(cls, clip: Clip, **shape: Any) -> NetworkConfig:
@@ -76,18 +97,25 @@ class NetworkConfig:
         return cls(
             **{
                 **shape,
-                "visual_block": visual_block(clip.frames, clip.crop, draft.visual_time_strides),
+                "visual_block": visual_block(
+                    clip.frames, clip.crop, draft.visual_time_strides, draft.visual_mixed
+                ),
                 "audio_block": audio_block(clip.spectrogram, draft.audio_time_strides),
             }
         )
 
 
-def visual_block(frames: int, side: int, time_strides: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Time, height and width that S3D leaves of `frames` square pictures of `side` pixels."""
+def visual_block(
+    frames: int, side: int, time_strides: tuple[int, int, int], mixed: int
+) -> tuple[int, int, int]:
+    """Time, height and width that S3D, with `mixed` inception blocks, leaves of `frames` square pictures."""
     stem, pool, last = time_strides
-    # Padded layers round up; the last pool has no padding and rounds down.
-    time = math.ceil(math.ceil(frames / stem) / pool) // last
-    edge = _halved(side, 4) // 2
+    time, edge = math.ceil(frames / stem), _halved(side, 3)
+    if mixed > MIXED_BEFORE_POOLS[0]:
+        time, edge = math.ceil(time / pool), math.ceil(edge / 2)
+    if mixed > MIXED_BEFORE_POOLS[1]:
+        # Padded layers round up; this pool has no padding and rounds down.
+        time, edge = time // last, edge // 2
     return time, edge, edge
 
 
@@ -105,23 +133,12 @@ def _halved(size: int, times: int) -> int:
     return size
 
 
-def published_grid_s() -> tuple[float, ...]:
-    """The 21 offsets from -2 s to 2 s; positive: the sound is early."""
-    return tuple(round(0.2 * step, 1) for step in range(-10, 11))
-
-
 @dataclass(frozen=True)
 class SyncConfig:
     """All that a checkpoint says of itself besides its weights."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     clip: Clip = field(default_factory=Clip)
-    offsets_s: tuple[float, ...] = field(default_factory=published_grid_s)
-    """What each class means, in seconds, ascending; positive: the sound is early (`audio_early_s`)."""
-
-    def __post_init__(self) -> None:
-        if len(self.offsets_s) != self.network.classes:
-            raise ValueError(f"{len(self.offsets_s)} offsets for a network of {self.network.classes} classes")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
@@ -133,7 +150,6 @@ class SyncConfig:
         return cls(
             NetworkConfig(**_with_tuples(held["network"])),
             Clip(**held["clip"]),
-            tuple(held["offsets_s"]),
         )
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WIDTHS = (64, 128, 256, 512)
-
 Stride = tuple[int, int]
 """Of frequency and of time."""
 
@@ -43,7 +41,8 @@ class ResNet18(nn.Module):
     """The backbone; with `classes` also the classifier it was trained by.
 
     Args:
-        divisor: the published channel counts are divided by this.
+        widths: channels of the four layers.
+        depths: residual blocks in each.
         time_strides: of the stem, the pool and layers 2 to 4; frequency is always halved there.
         classes: None leaves the classifier out.
     """
@@ -51,20 +50,20 @@ class ResNet18(nn.Module):
     def __init__(
         self,
         *,
-        divisor: int = 1,
+        widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+        depths: tuple[int, int, int, int] = (2, 2, 2, 2),
         time_strides: tuple[int, int, int, int, int] = (2, 2, 2, 2, 2),
         classes: int | None = None,
     ) -> None:
         super().__init__()
-        widths = [max(1, width // divisor) for width in WIDTHS]
         stem, pool, *later = time_strides
         self.conv1 = nn.Conv2d(1, widths[0], 7, (2, stem), 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.maxpool = nn.MaxPool2d(3, (2, pool), 1)
-        self.layer1 = _layer(widths[0], widths[0], (1, 1))
-        self.layer2 = _layer(widths[0], widths[1], (2, later[0]))
-        self.layer3 = _layer(widths[1], widths[2], (2, later[1]))
-        self.layer4 = _layer(widths[2], widths[3], (2, later[2]))
+        self.layer1 = _layer(widths[0], widths[0], (1, 1), depths[0])
+        self.layer2 = _layer(widths[0], widths[1], (2, later[0]), depths[1])
+        self.layer3 = _layer(widths[1], widths[2], (2, later[1]), depths[2])
+        self.layer4 = _layer(widths[2], widths[3], (2, later[2]), depths[3])
         self.channels = widths[3]
         self.fc = nn.Linear(widths[3], classes) if classes else None
         for module in self.modules():
@@ -83,5 +82,6 @@ class ResNet18(nn.Module):
         return self.fc(features.mean(dim=(-2, -1)))
 
 
-def _layer(channels_in: int, channels: int, stride: Stride) -> nn.Sequential:
-    return nn.Sequential(BasicBlock(channels_in, channels, stride), BasicBlock(channels, channels, (1, 1)))
+def _layer(channels_in: int, channels: int, stride: Stride, depth: int) -> nn.Sequential:
+    further = (BasicBlock(channels, channels, (1, 1)) for _ in range(depth - 1))
+    return nn.Sequential(BasicBlock(channels_in, channels, stride), *further)

@@ -10,16 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.sync.config import MIXED_BEFORE_POOLS
+
 # Channels of each inception block: branch 0; branch 1 narrow, wide; branch 2 narrow, wide; branch 3.
-MIXED_3 = ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64))
-MIXED_4 = (
+MIXED = (
+    (64, 96, 128, 16, 32, 32),
+    (128, 128, 192, 32, 96, 64),
     (192, 96, 208, 16, 48, 64),
     (160, 112, 224, 24, 64, 64),
     (128, 128, 256, 24, 64, 64),
     (112, 144, 288, 32, 64, 64),
     (256, 160, 320, 32, 128, 128),
+    (256, 160, 320, 32, 128, 128),
+    (384, 192, 384, 48, 128, 128),
 )
-MIXED_5 = ((256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128))
 
 
 def _norm(channels: int, momentum: float) -> nn.BatchNorm3d:
@@ -93,7 +97,8 @@ class S3D(nn.Module):
 
     Args:
         divisor: the published channel counts are divided by this.
-        time_strides: of the stem and of the last two pools.
+        time_strides: of the stem and of the two pools of time.
+        mixed: inception blocks kept, from the first.
         norm_momentum: of the batch norms.
         classes: None leaves the classifier out.
     """
@@ -103,6 +108,7 @@ class S3D(nn.Module):
         *,
         divisor: int = 1,
         time_strides: tuple[int, int, int] = (2, 2, 2),
+        mixed: int = len(MIXED),
         norm_momentum: float = 0.001,
         classes: int | None = None,
     ) -> None:
@@ -117,18 +123,22 @@ class S3D(nn.Module):
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         ]
         channels = wide
-        pools = (
-            nn.MaxPool3d(3, (pool_stride, 2, 2), 1),
-            nn.MaxPool3d((last_stride, 2, 2), (last_stride, 2, 2)),
-            None,
+        pools = dict(
+            zip(
+                MIXED_BEFORE_POOLS,
+                (
+                    nn.MaxPool3d(3, (pool_stride, 2, 2), 1),
+                    nn.MaxPool3d((last_stride, 2, 2), (last_stride, 2, 2)),
+                ),
+                strict=True,
+            )
         )
-        for blocks, pool in zip((MIXED_3, MIXED_4, MIXED_5), pools, strict=True):
-            for published in blocks:
-                mixed = Mixed(channels, tuple(max(1, c // divisor) for c in published), norm_momentum)
-                layers.append(mixed)
-                channels = mixed.channels
-            if pool is not None:
-                layers.append(pool)
+        for index, published in enumerate(MIXED[:mixed]):
+            if index in pools:
+                layers.append(pools[index])
+            block = Mixed(channels, tuple(max(1, c // divisor) for c in published), norm_momentum)
+            layers.append(block)
+            channels = block.channels
         self.base = nn.Sequential(*layers)
         self.channels = channels
         self.fc = nn.Sequential(nn.Conv3d(channels, classes, 1)) if classes else None

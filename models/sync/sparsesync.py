@@ -30,8 +30,8 @@ class VisualBridge(nn.Module):
         self.bridge = nn.Sequential(nn.Conv3d(channels, width, 1), nn.GELU())
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, t, d, h, w) <- (B, t, C, h, w)."""
-        return self.bridge(features.transpose(1, 2)).transpose(1, 2)
+        """(B, d, t, h, w) <- (B, C, t, h, w)."""
+        return self.bridge(features)
 
 
 class AudioBridge(nn.Module):
@@ -126,16 +126,24 @@ class GlobalTransformer(nn.Module):
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What went from the two modalities into the sync transformer."""
+class Reading:
+    """Every stage between the backbones and the answer, in the order of the road."""
 
-    v: Tensor
+    v_tokens: Tensor
+    """(B, t, h, w, d), normalised and placed."""
+    a_tokens: Tensor
+    """(B, f, t, d), normalised and placed."""
+    v_selected: Tensor
     """(B, n, d): selected tokens, or all of them where there are no selectors."""
-    a: Tensor
+    a_selected: Tensor
     v_looked: Tensor | None
     """(B, layers, heads, k, t, h, w): where the selectors looked; None where there are none."""
     a_looked: Tensor | None
     """(B, layers, heads, k, f, t)."""
+    joint: Tensor
+    """(B, 1+n+1+m, d) of the sync transformer."""
+    logits: Tensor
+    """(B, classes)."""
 
 
 class Synchroniser(nn.Module):
@@ -154,25 +162,29 @@ class Synchroniser(nn.Module):
         self.apply(_start_small)
 
     def embed(self, v: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, t, h, w, d), (B, f, t, d) <- (B, t, d, h, w), (B, d, f, t): normalised and placed."""
-        v = self.vis_pos_emb(self.pre_lnorm_vis(v.movedim(2, -1)))
+        """(B, t, h, w, d), (B, f, t, d) <- (B, d, t, h, w), (B, d, f, t): normalised and placed."""
+        v = self.vis_pos_emb(self.pre_lnorm_vis(v.movedim(1, -1)))
         a = self.aud_pos_emb(self.pre_lnorm_aud(a.movedim(1, -1)))
         return v, a
 
-    def choose(self, v: Tensor, a: Tensor) -> Choice:
-        """Let the selectors take what they need of embedded tokens."""
+    def forward(self, v: Tensor, a: Tensor) -> Reading:
+        """Read what is seen (B, d, t, h, w) against what is heard (B, d, f, t).
+
+        Raises:
+            ValueError: other blocks than the config says.
+        """
+        v_tokens, a_tokens = self.embed(v, a)
         # (B, t·h·w, d), (B, f·t, d)
-        v_flat, a_flat = v.flatten(1, -2), a.flatten(1, -2)
-        if self.v_selector is None or self.a_selector is None:
-            return Choice(v_flat, a_flat, None, None)
-        v_chosen, v_looked = self.v_selector(v_flat)
-        a_chosen, a_looked = self.a_selector(a_flat)
-        return Choice(
-            v_chosen,
-            a_chosen,
-            v_looked.unflatten(-1, v.shape[1:-1]),
-            a_looked.unflatten(-1, a.shape[1:-1]),
-        )
+        v_selected, a_selected = v_tokens.flatten(1, -2), a_tokens.flatten(1, -2)
+        v_looked = a_looked = None
+        if self.v_selector is not None and self.a_selector is not None:
+            v_selected, v_looked = self.v_selector(v_selected)
+            a_selected, a_looked = self.a_selector(a_selected)
+            v_looked = v_looked.unflatten(-1, v_tokens.shape[1:-1])
+            a_looked = a_looked.unflatten(-1, a_tokens.shape[1:-1])
+        joint = self.global_transformer(v_selected, a_selected)
+        logits = self.off_head(joint[:, 0])
+        return Reading(v_tokens, a_tokens, v_selected, a_selected, v_looked, a_looked, joint, logits)
 
 
 def _start_small(module: nn.Module) -> None:
@@ -180,27 +192,6 @@ def _start_small(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Every stage of one forward pass, in the order of the road."""
-
-    vfeat: Tensor
-    """(B, t, C, h, w) of the visual backbone."""
-    afeat: Tensor
-    """(B, C, f, t) of the audio backbone."""
-    v_bridged: Tensor
-    """(B, t, d, h, w)."""
-    v_tokens: Tensor
-    """(B, t, h, w, d), normalised and placed."""
-    a_tokens: Tensor
-    """(B, f, t, d), normalised and placed."""
-    chosen: Choice
-    joint: Tensor
-    """(B, 2k+2, d) of the sync transformer."""
-    logits: Tensor
-    """(B, classes)."""
 
 
 class SparseSync(nn.Module):
@@ -211,33 +202,40 @@ class SparseSync(nn.Module):
         self.vfeat_extractor = S3D(
             divisor=config.visual_divisor,
             time_strides=config.visual_time_strides,
+            mixed=config.visual_mixed,
             norm_momentum=config.visual_norm_momentum,
         )
-        self.afeat_extractor = ResNet18(divisor=config.audio_divisor, time_strides=config.audio_time_strides)
+        self.afeat_extractor = ResNet18(
+            widths=config.audio_widths, depths=config.audio_depths, time_strides=config.audio_time_strides
+        )
         self.v_bridge = VisualBridge(self.vfeat_extractor.channels, config.width)
         channels = self.afeat_extractor.channels
         self.a_bridge = nn.Identity() if channels == config.width else AudioBridge(channels, config.width)
         self.transformer = Synchroniser(config)
+        self.lag: nn.Module | None = None
+        if config.lag_dim:
+            from models.sync.lag import LagHead
+
+            self.lag = LagHead(config.width, config.lag_dim, config.offsets_s)
 
     def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
         """Logits (B, classes) of pictures (B, T, 3, H, W) and spectrograms (B, 1, F, Ta)."""
-        return self.trace(vis, aud).logits
+        return self.compare(*self.features(vis, aud))
 
-    def trace(self, vis: Tensor, aud: Tensor) -> Trace:
-        """The forward pass with everything on its way; arguments as of `forward`.
+    def features(self, vis: Tensor, aud: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen (B, d, t, h, w) and heard (B, d, f, t), each by itself; arguments as of `forward`."""
+        # (B, 3, T, H, W) <- (B, T, 3, H, W)
+        v = self.v_bridge(self.vfeat_extractor(vis.transpose(1, 2)))
+        return v, self.a_bridge(self.afeat_extractor(aud))
+
+    def compare(self, v: Tensor, a: Tensor) -> Tensor:
+        """Logits (B, classes) of what `features` gave.
 
         Raises:
-            ValueError: the inputs leave other blocks behind the backbones than the config says.
+            ValueError: the backbones left other blocks than the config says.
         """
-        # (B, t, C, h, w) <- (B, C, t, h, w) <- (B, 3, T, H, W) <- (B, T, 3, H, W)
-        vfeat = self.vfeat_extractor(vis.transpose(1, 2)).transpose(1, 2)
-        afeat = self.afeat_extractor(aud)
-        v_bridged = self.v_bridge(vfeat)
-        v_tokens, a_tokens = self.transformer.embed(v_bridged, self.a_bridge(afeat))
-        chosen = self.transformer.choose(v_tokens, a_tokens)
-        joint = self.transformer.global_transformer(chosen.v, chosen.a)
-        logits = self.transformer.off_head(joint[:, 0])
-        return Trace(vfeat, afeat, v_bridged, v_tokens, a_tokens, chosen, joint, logits)
+        logits = self.transformer(v, a).logits
+        return logits if self.lag is None else logits + self.lag(v, a)
 
 
 def from_released_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

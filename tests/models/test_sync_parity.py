@@ -1,6 +1,6 @@
 """Parity: our sync networks, filled with the authors' weights, give the outputs of the authors' own code.
 
-Every folder of the material's `parity` is taken by what its meta.json says it is; nothing of it is written here.
+Every folder of the material's `parity` is built from its meta.json; no number of it is written here.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def sync_config(hyperparameters: dict[str, Any]) -> NetworkConfig:
     selector = transformer.get("v_selector_cfg", {}).get("params", {})
     joint = transformer.get("global_transformer_cfg", {}).get("params", transformer)
     return NetworkConfig(
-        classes=transformer["num_offset_cls"],
+        offsets_s=tuple(np.linspace(-2, 2, transformer["num_offset_cls"])),
         width=transformer["n_embd"],
         heads=joint["n_head"],
         selectors=selector.get("num_selectors", 0),
@@ -126,30 +126,39 @@ def sync_config(hyperparameters: dict[str, Any]) -> NetworkConfig:
         visual_block=tuple(transformer["visual_block_shape"]),
         audio_block=tuple(transformer["audio_block_shape"]),
         visual_divisor=hyperparameters["s3d_width_divisor"],
-        audio_divisor=hyperparameters["resnet18_width_divisor"],
+        audio_widths=divided_widths(hyperparameters["resnet18_width_divisor"]),
     )
+
+
+def divided_widths(divisor: int) -> tuple[int, ...]:
+    return tuple(max(1, width // divisor) for width in NetworkConfig().audio_widths)
 
 
 def sync_outputs(entry: Entry) -> Outputs:
     network = SparseSync(sync_config(entry.hyperparameters))
     fill(network, entry)
     given = entry.inputs()
-    trace = network.trace(given["vis"], given["aud"])
+    vfeat = network.vfeat_extractor(given["vis"].transpose(1, 2))
+    afeat = network.afeat_extractor(given["aud"])
+    v, a = network.v_bridge(vfeat), network.a_bridge(afeat)
+    reading = network.transformer(v, a)
+    logits = network.compare(v, a)
     outputs = {
-        "vfeat": trace.vfeat,
-        "afeat": trace.afeat,
-        "v_bridged": trace.v_bridged,
-        "v_tokens_in": trace.v_tokens,
-        "a_tokens_in": trace.a_tokens,
-        "v_selected": trace.chosen.v,
-        "a_selected": trace.chosen.a,
-        "global_out": trace.joint,
-        "logits": trace.logits,
-        "xattn_v_selector": trace.chosen.v_looked,
-        "xattn_a_selector": trace.chosen.a_looked,
+        # The authors keep time before the channels.
+        "vfeat": vfeat.transpose(1, 2),
+        "afeat": afeat,
+        "v_bridged": v.transpose(1, 2),
+        "v_tokens_in": reading.v_tokens,
+        "a_tokens_in": reading.a_tokens,
+        "v_selected": reading.v_selected,
+        "a_selected": reading.a_selected,
+        "global_out": reading.joint,
+        "logits": logits,
+        "xattn_v_selector": reading.v_looked,
+        "xattn_a_selector": reading.a_looked,
     }
     if "offset_target" in given:
-        outputs["loss"] = nn.functional.cross_entropy(trace.logits, given["offset_target"])
+        outputs["loss"] = nn.functional.cross_entropy(logits, given["offset_target"])
     return outputs
 
 
@@ -166,7 +175,9 @@ def s3d_outputs(entry: Entry) -> Outputs:
 
 def resnet18_outputs(entry: Entry) -> Outputs:
     given = entry.hyperparameters
-    return backbone_outputs(ResNet18(divisor=given["width_divisor"], classes=given["num_classes"]), entry)
+    return backbone_outputs(
+        ResNet18(widths=divided_widths(given["width_divisor"]), classes=given["num_classes"]), entry
+    )
 
 
 NETWORKS: dict[str, Callable[[Entry], Outputs]] = {
