@@ -1,0 +1,566 @@
+"""A folder with `card.json` and its `.onnx` graphs -> a network that can be asked.
+
+The only file that meets onnxruntime. A graph that isn't the one its card describes is refused before it is
+asked anything. What device really runs is read back from the session, never assumed. Nothing is downloaded,
+and nothing here knows what a network is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from otio_avassist.errors import BundleError, DeviceError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnxruntime
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "avassist-bundle.1"
+CARD = "card.json"
+VARIABLE = "OTIO_AVASSIST_BUNDLES"
+SHIPPED = Path(__file__).parent / "shipped"
+
+DEVICES = {
+    "CUDAExecutionProvider": "cuda",
+    "CoreMLExecutionProvider": "coreml",
+    "DmlExecutionProvider": "directml",
+    "CPUExecutionProvider": "cpu",
+}
+"""Our word for each provider, best first. No TensorRT: it compiles for minutes and prints on stdout."""
+
+_PLATFORMS = {
+    "CUDAExecutionProvider": ("linux", "win32"),
+    "CoreMLExecutionProvider": ("darwin",),
+    "DmlExecutionProvider": ("win32",),
+}
+_FATAL = 4
+"""Of onnxruntime's severities. What goes wrong is raised as well; a fallback, we report ourselves."""
+
+Shape = tuple[int | str, ...]
+"""A number where the graph fixes one, a name where it takes any."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One `.onnx` file of a bundle, as its card describes it."""
+
+    file: str
+    """Name inside the bundle's folder."""
+    sha256: str
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+    fp16: Graph | None = None
+    """The same network in half precision, asked instead on CUDA."""
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> Graph:
+        """Raises BundleError naming `where` and each field that is missing or unknown."""
+        _check_fields(cls, data, where)
+        return cls(
+            file=str(data["file"]),
+            sha256=str(data["sha256"]).lower(),
+            inputs=_shapes(data["inputs"], f"{where}: inputs"),
+            outputs=_shapes(data["outputs"], f"{where}: outputs"),
+            fp16=cls.from_json(data["fp16"], f"{where}: fp16") if data.get("fp16") else None,
+        )
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `card.json` says of a bundle."""
+
+    task: str
+    network: str
+    version: str
+    graphs: Mapping[str, Graph]
+    """By what the task calls them; a network of one graph calls it "main"."""
+    preprocessing: Mapping[str, Any]
+    """Numbers by which windows become inputs: fps, side, sample rate …"""
+    classes: tuple[float | str, ...] = ()
+    """What the last axis of the output `logits` means; for sync the offsets `audio_early_s`, ascending."""
+    batch: int = 1
+    """How many windows a GPU should get at once."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """How it was trained and on what, with licences."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Measured on named data."""
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    """Largest difference between PyTorch and onnxruntime, by output."""
+
+    @classmethod
+    def from_json(cls, data: Any, where: str = CARD) -> Card:
+        """Raises BundleError naming `where` and each field that is missing or unknown."""
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            found = data.get("schema", "no schema") if isinstance(data, Mapping) else type(data).__name__
+            raise BundleError(f"{where}: wanted a card of schema {SCHEMA}, there is {found}")
+        _check_fields(cls, data, where)
+        graphs = {name: Graph.from_json(graph, f"{where}: {name}") for name, graph in data["graphs"].items()}
+        card = cls(
+            **{name: value for name, value in data.items() if name not in ("schema", "graphs", "classes")},
+            graphs=graphs,
+            classes=tuple(data.get("classes", ())),
+        )
+        for name, graph in graphs.items():
+            _check_classes(card.classes, graph, f"{where}: {name}")
+        return card
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` gives the same card back."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def read(cls, folder: Path) -> Card:
+        """The card of a bundle; raises BundleError where there is none or it isn't whole."""
+        path = folder / CARD
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise BundleError(f"{folder}: no bundle here: wanted a {CARD} in it") from None
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{path}: not a card: {_first_line(error)}") from error
+        return cls.from_json(data, str(path))
+
+    def write(self, folder: Path) -> Path:
+        """Write `card.json`; an exporter does so last, when the graphs are checked."""
+        path = folder / CARD
+        path.write_text(
+            json.dumps(self.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        return path
+
+
+def _check_fields(kind: type[Card] | type[Graph], data: Any, where: str) -> None:
+    if not isinstance(data, Mapping) or not isinstance(data.get("graphs", {}), Mapping):
+        raise BundleError(f"{where}: wanted an object, with graphs by name")
+    known = {each.name for each in fields(kind)}
+    optional = {"fp16", "classes", "batch", "training", "figures", "parity"}
+    missing = sorted(known - optional - data.keys())
+    unknown = sorted(data.keys() - known - {"schema"})
+    if missing:
+        raise BundleError(f"{where}: missing: {', '.join(missing)}")
+    if unknown:
+        raise BundleError(f"{where}: unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+
+
+def _shapes(data: Any, where: str) -> dict[str, Shape]:
+    if not isinstance(data, Mapping) or not all(isinstance(shape, list | tuple) for shape in data.values()):
+        raise BundleError(f'{where}: wanted names with shapes, such as {{"x": ["batch", 3]}}')
+    return {name: tuple(shape) for name, shape in data.items()}
+
+
+def _check_classes(classes: tuple[float | str, ...], graph: Graph, where: str) -> None:
+    logits = graph.outputs.get("logits")
+    if classes and logits and logits[-1] != len(classes):
+        raise BundleError(f"{where}: the card has {len(classes)} classes, its graph's logits {logits[-1]}")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One folder among the installed bundles."""
+
+    folder: Path
+    card: Card | None
+    problem: str = ""
+    """Why it has no card that can be read."""
+
+
+def listing() -> list[Listed]:
+    """Every bundle of `$OTIO_AVASSIST_BUNDLES` and of the plugin itself, in search order."""
+    return [_listed(folder) for folder in _folders()]
+
+
+def _listed(folder: Path) -> Listed:
+    try:
+        return Listed(folder, Card.read(folder))
+    except BundleError as error:
+        return Listed(folder, None, str(error))
+
+
+def _folders() -> Iterator[Path]:
+    named = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    for place in (*named, SHIPPED):
+        if (place / CARD).is_file():
+            yield place
+        elif place.is_dir():
+            yield from sorted(inner.parent for inner in place.glob(f"*/{CARD}"))
+
+
+def find(task: str, explicit: Path | None = None) -> Path:
+    """The folder of a task's bundle: `explicit`, else from `$OTIO_AVASSIST_BUNDLES`, else the shipped one.
+
+    Raises:
+        BundleError: there is none; or the explicit one isn't a bundle, or is one for another task.
+    """
+    if explicit is not None:
+        card = Card.read(explicit)
+        if card.task != task:
+            raise BundleError(f"{explicit}: wanted a bundle for {task}, there is one for {card.task}")
+        return explicit
+    installed = listing()
+    for each in installed:
+        if each.card is not None and each.card.task == task:
+            return each.folder
+    broken = "".join(f"; {each.problem}" for each in installed if each.problem)
+    raise BundleError(f"no bundle for {task} in ${VARIABLE} nor in the plugin{broken}")
+
+
+def choose_providers(device: str, available: Sequence[str], platform: str) -> tuple[str, ...]:
+    """The providers to ask a session for, best first; the CPU is always the last.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+        available: what this onnxruntime was built with; it says nothing about the machine.
+        platform: as `sys.platform`.
+
+    Raises:
+        DeviceError: CUDA is asked for and this onnxruntime was built without it.
+        UsageError: no such device.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"no such device: {device}; there is: auto, cpu, cuda")
+    cpu = "CPUExecutionProvider"
+    if device == "cpu":
+        return (cpu,)
+    if device == "cuda":
+        if "CUDAExecutionProvider" not in available:
+            raise DeviceError(
+                f"no CUDA: this onnxruntime was built for {', '.join(available)}; {_INSTALL_CUDA}"
+            )
+        return ("CUDAExecutionProvider", cpu)
+    better = (name for name, platforms in _PLATFORMS.items() if platform in platforms and name in available)
+    return (*better, cpu)
+
+
+_INSTALL_CUDA = "with an NVIDIA card: pip install 'otio-avassist[cuda]'"
+
+
+class Model:
+    """A network ready to be asked, `model(vis=…, aud=…)["logits"]`, and the device that really runs."""
+
+    def __init__(self, card: Card, sha256: str, session: onnxruntime.InferenceSession, *, bind: bool):
+        self.card = card
+        self.sha256 = sha256
+        """Of the graph that runs."""
+        self.device = DEVICES.get(session.get_providers()[0], session.get_providers()[0])
+        """What the session got: cpu, cuda, coreml or directml."""
+        self._session = session
+        self._types = {each.name: _NUMPY_TYPES[each.type] for each in session.get_inputs()}
+        self._bound: dict[str, Any] | None = {} if bind else None
+
+    @property
+    def batch(self) -> int:
+        """How many windows to hand over at once: more than one only where a GPU gains by it."""
+        first = self._session.get_inputs()[0].shape[0]
+        return self.card.batch if self.device != "cpu" and not isinstance(first, int) else 1
+
+    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Ask the network: inputs by their names in the graph, in any float type; float32 comes back.
+
+        Raises:
+            BundleError: inputs that the graph doesn't take, or the device gave up (out of memory).
+        """
+        import numpy as np
+
+        if inputs.keys() != self._types.keys():
+            raise BundleError(
+                f"{self.card.network}: wanted inputs {', '.join(self._types)}, got {', '.join(inputs)}"
+            )
+        arrays = {name: np.ascontiguousarray(value, self._types[name]) for name, value in inputs.items()}
+        try:
+            outputs = self._session.run(None, arrays) if self._bound is None else self._run_bound(arrays)
+        except Exception as error:  # onnxruntime's own have no common base
+            raise BundleError(f"{self.card.network} on {self.device}: {_first_line(error)}") from error
+        names = (each.name for each in self._session.get_outputs())
+        return {
+            name: value.astype(np.float32) if value.dtype == np.float16 else value
+            for name, value in zip(names, outputs, strict=True)
+        }
+
+    def _run_bound(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Inputs go into memory of the device kept from call to call; outputs stay there until read."""
+        import onnxruntime as ort
+
+        assert self._bound is not None
+        place = self.device if self.device == "cuda" else "cpu"
+        binding = self._session.io_binding()
+        for name, array in arrays.items():
+            kept = self._bound.get(name)
+            if kept is not None and tuple(kept.shape()) == array.shape:
+                kept.update_inplace(array)
+            else:
+                self._bound[name] = ort.OrtValue.ortvalue_from_numpy(array, place, 0)
+            binding.bind_ortvalue_input(name, self._bound[name])
+        for output in self._session.get_outputs():
+            binding.bind_output(output.name, place)
+        binding.synchronize_inputs()
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return binding.copy_outputs_to_cpu()
+
+
+_NUMPY_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+
+
+def load(
+    folder: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    graph: str = "main",
+    bind: bool | None = None,
+) -> Model:
+    """Make a bundle's graph ready to be asked.
+
+    Args:
+        folder: a bundle.
+        device: "auto" takes the best that works; "cpu"; "cuda" or nothing.
+        threads: of the CPU; None: $OMP_NUM_THREADS, else as many as this process may use.
+        graph: which of the card's graphs.
+        bind: keep inputs and outputs in the device's own memory; None: where that is a GPU's.
+
+    Raises:
+        BundleError: the card, its graph or what it says of it is wrong; both numbers are in the message.
+        DeviceError: CUDA was asked for and isn't there; the message says what is missing.
+    """
+    card = Card.read(folder)
+    if graph not in card.graphs:
+        raise BundleError(f"{folder}: wanted a graph {graph!r}, there is: {', '.join(card.graphs)}")
+    wanted = card.graphs[graph]
+    providers = choose_providers(device, _available(), sys.platform)
+    # A CPU is slower in half precision, so it must be certain that CUDA runs: one small session tells.
+    if wanted.fp16 is not None and providers[0] == "CUDAExecutionProvider" and _works_on_cuda():
+        wanted = wanted.fp16
+    session = _session(_vouched(folder, wanted), providers, threads, str(folder / wanted.file))
+    if device == "cuda" and session.get_providers()[0] != providers[0]:
+        raise DeviceError(f"no CUDA: {missing_for_cuda() or 'onnxruntime gave no reason'}")
+    _check_session(folder / wanted.file, wanted, session)
+    model = Model(
+        card,
+        wanted.sha256,
+        session,
+        bind=session.get_providers()[0] == "CUDAExecutionProvider" if bind is None else bind,
+    )
+    log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
+    return model
+
+
+def _vouched(folder: Path, graph: Graph) -> bytes:
+    """The bytes that the card vouches for: exactly these are run, whatever happens to the file meanwhile."""
+    path = folder / graph.file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{folder / CARD}: {graph.file} lies outside the bundle's folder")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: the card names this graph, but: {error.strerror or error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != graph.sha256:
+        raise BundleError(f"{path}: the card says sha256 {graph.sha256}, the file has {found}")
+    return content
+
+
+def _check_session(path: Path, graph: Graph, session: onnxruntime.InferenceSession) -> None:
+    _compare(f"{path}: the card says inputs", graph.inputs, session.get_inputs())
+    _compare(f"{path}: the card says outputs", graph.outputs, session.get_outputs())
+
+
+def _compare(what: str, says: Mapping[str, Shape], there: Sequence[Any]) -> None:
+    has = {each.name: tuple(each.shape) for each in there}
+    if {name: _fixed(shape) for name, shape in says.items()} != {
+        name: _fixed(shape) for name, shape in has.items()
+    }:
+        raise BundleError(f"{what} {_words(says)}; the graph has {_words(has)}")
+
+
+def _fixed(shape: Sequence[int | str | None]) -> list[int | None]:
+    """Sizes that are numbers; what the free ones are called is nobody's business."""
+    return [size if isinstance(size, int) else None for size in shape]
+
+
+def _words(shapes: Mapping[str, Sequence[int | str | None]]) -> str:
+    return ", ".join(
+        f"{name} ({', '.join(str(size or '?') for size in shape)})" for name, shape in shapes.items()
+    )
+
+
+def _fallback(wanted: Sequence[str], got: Sequence[str]) -> str:
+    """For the log: why it isn't the device that was tried first."""
+    if wanted[0] in got:
+        return ""
+    reason = missing_for_cuda() if wanted[0] == "CUDAExecutionProvider" else ""
+    return f", not on {DEVICES[wanted[0]]}" + (f": {reason}" if reason else "")
+
+
+def _available() -> list[str]:
+    import onnxruntime as ort  # half a second: paid by who runs a model
+
+    return ort.get_available_providers()
+
+
+def _session(
+    graph: bytes, providers: Sequence[str], threads: int | None, name: str
+) -> onnxruntime.InferenceSession:
+    import onnxruntime as ort
+
+    ort.set_default_logger_severity(_FATAL)
+    options = ort.SessionOptions()
+    # onnxruntime counts the machine's cores and pins its threads to them; a container has fewer, and refuses.
+    options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS") or _usable_cpus())
+    # Spinning threads steal from the decoder: twice as slow on a busy machine, no gain on a quiet one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights outside the hashed file are nobody's word: onnxruntime looks for them where nothing can be.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    with _quiet_stdout():
+        if "CUDAExecutionProvider" in providers:
+            ort.preload_dlls()
+        try:
+            return ort.InferenceSession(graph, sess_options=options, providers=list(providers))
+        except Exception as error:  # onnxruntime's own have no common base
+            raise BundleError(f"{name}: onnxruntime can't load it: {_first_line(error)}") from error
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _quiet_stdout() -> Iterator[None]:
+    """stdout is our result, but onnxruntime prints on it, from Python and from C: that goes to stderr."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # a window program has none
+        yield
+        return
+    sys.stdout.flush()
+    _flush_c()
+    try:
+        os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _flush_c()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _flush_c() -> None:
+    """C keeps text in a buffer of its own, which would come out after stdout is ours again."""
+    library = ctypes.CDLL("ucrtbase") if sys.platform == "win32" else ctypes.CDLL(None)
+    library.fflush(None)
+
+
+def missing_for_cuda() -> str:
+    """What keeps CUDA from running here, in words; empty where nothing is known to be missing."""
+    import onnxruntime as ort
+
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return f"onnxruntime {ort.__version__} is a build without CUDA; {_INSTALL_CUDA}"
+    windows = sys.platform == "win32"
+    driver = "nvcuda.dll" if windows else "libcuda.so.1"
+    if not _loads(driver):
+        return f"no NVIDIA driver ({driver})"
+    major = str(ort.cuda_version).partition(".")[0]
+    libraries = (
+        (f"cublasLt64_{major}.dll", "cudnn64_9.dll")
+        if windows
+        else (f"libcublasLt.so.{major}", "libcudnn.so.9")
+    )
+    missing = [library for library in libraries if not _loads(library)]
+    return f"no {' nor '.join(missing)}; {_INSTALL_CUDA}" if missing else ""
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+IDENTITY = (
+    b'\x08\x08:C\n\x12\n\x01x\x12\x01y"\x08Identity:\x00\x12\x01gZ\x14\n\x01x\x12\x0f\n\r\x08\x01\x12\t\n\x03\x12\x01b'
+    b"\n\x02\x08\x03b\x14\n\x01y\x12\x0f\n\r\x08\x01\x12\t\n\x03\x12\x01b\n\x02\x08\x03B\x04\n\x00\x10\x11"
+)
+"""The smallest network, y = x with shape (b, 3), to learn what device a session gets."""
+
+
+def _works_on_cuda() -> bool:
+    session = _session(IDENTITY, ("CUDAExecutionProvider", "CPUExecutionProvider"), 1, "a first try")
+    return session.get_providers()[0] == "CUDAExecutionProvider"
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """What `avassist doctor` says of onnxruntime and its devices."""
+
+    packages: Mapping[str, str]
+    """Installed distributions of onnxruntime, and their versions."""
+    built_for: tuple[str, ...]
+    """Providers this onnxruntime was built with, whatever the machine has."""
+    device: str
+    """What a session really gets with `auto`."""
+    cuda_missing: str
+    """Why not CUDA; empty where it runs."""
+    warnings: tuple[str, ...]
+
+
+def device_report() -> DeviceReport:
+    """Look at the packages, then make a session and read back what it got."""
+    packages = _runtime_packages()
+    try:
+        available = _available()
+        session = _session(IDENTITY, choose_providers("auto", available, sys.platform), 1, "a first try")
+    except (
+        ImportError,
+        AttributeError,
+    ) as error:  # one wheel removed from under the other leaves an empty package
+        return DeviceReport(
+            packages, (), "none", "", (f"onnxruntime can't be used: {error}", *_clash(packages))
+        )
+    device = DEVICES.get(session.get_providers()[0], session.get_providers()[0])
+    missing = "" if device == "cuda" else missing_for_cuda()
+    return DeviceReport(packages, tuple(available), device, missing, _clash(packages))
+
+
+def _runtime_packages() -> dict[str, str]:
+    names = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+    found = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _clash(packages: Mapping[str, str]) -> tuple[str, ...]:
+    """Each of these wheels owns the folder `onnxruntime`: the last one installed overwrote the others."""
+    if len(packages) < 2:
+        return ()
+    names = " and ".join(packages)
+    return (f"{names} are installed over each other: uninstall them all, then install one",)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
