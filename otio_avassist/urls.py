@@ -1,7 +1,8 @@
 """A media url as some editor spelt it -> the file on this machine, and back. Knows no timeline.
 
-Editors write bare paths, `file://` urls encoded or not, Windows paths that are read on Linux, and names relative
-to who knows what. OpenTimelineIO's own `url_utils` loses drive letters and cuts names at `#`, hence this file.
+Editors write bare paths, `file://` urls encoded or not, Windows paths that are read on Linux, and names that
+are relative to who knows what. OpenTimelineIO's own `url_utils` loses drive letters and cuts names at `#`, hence
+this file.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def path_from_url(url: str) -> str:
 def spellings(url: str) -> tuple[str, ...]:
     """What the url may mean as a path, likeliest first.
 
-    Writers disagree on encoding: in a `file:` url `%20` is most likely a space but may be part of the name, in
+    Writers disagree on encoding: in a `file:` url `%20` is likely a space but may be part of the name, in
     a bare path the other way round.
     """
     if not _FILE.match(url):

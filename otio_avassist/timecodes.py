@@ -1,0 +1,80 @@
+"""Seconds <-> frames and timecode. Numbers only: knows neither timelines nor media.
+
+OpenTimelineIO's own timecode functions refuse 23.976, print drop frame where nobody asked, cut fractions off and
+fail below zero, hence this file.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+_NTSC = Fraction(1000, 1001)
+_SPELLING = 0.006
+"""23.976, 23.98 and 23.976024627685547 all mean 24000/1001."""
+
+
+def exact_rate(rate: float) -> Fraction:
+    """The frame rate that editors mean by a rounded number.
+
+    Raises:
+        ValueError: the rate is 0, negative or no number.
+    """
+    if not math.isfinite(rate) or rate <= 0:
+        raise ValueError(f"a rate of {rate:g} frames per second")
+    nominal = round(rate / float(_NTSC))
+    # Sample rates and rates like 12.5 are what they say.
+    if nominal in (24, 30, 48, 60, 120) and abs(rate - nominal * float(_NTSC)) < _SPELLING:
+        return nominal * _NTSC
+    return Fraction(rate).limit_denominator(100_000)
+
+
+def whole_frames(seconds: float, rate: float) -> int:
+    """The nearest whole number of frames; halves go away from zero, so that signs don't matter."""
+    frames = seconds * float(exact_rate(rate))
+    return int(math.copysign(math.floor(abs(frames) + 0.5), frames))
+
+
+def timecode(seconds: float, rate: float, start_timecode_s: float = 0.0, *, drop: bool | None = None) -> str:
+    """HH:MM:SS:FF of a moment, HH:MM:SS;FF in drop frame; HH:MM:SS.mmm where the rate has no timecode.
+
+    Args:
+        seconds: 0-based; negative ones are written with a minus.
+        rate: frames per second.
+        start_timecode_s: what the first frame is called, in true seconds.
+        drop: count in drop frame; None: at 29.97 and 59.94, as most editors do.
+    """
+    total_s = seconds + start_timecode_s
+    if not math.isfinite(rate) or not 1 <= rate <= 240:
+        return clock(total_s)
+    exact = exact_rate(rate)
+    number = whole_frames(total_s, rate)
+    nominal = math.ceil(exact)
+    can_drop = exact in (30 * _NTSC, 60 * _NTSC)
+    dropped = can_drop if drop is None else drop and can_drop
+    minutes_s, frames = divmod(_labelled(abs(number), nominal) if dropped else abs(number), nominal)
+    sign = "-" if number < 0 else ""
+    return f"{sign}{_clock(minutes_s)}{';' if dropped else ':'}{frames:02d}"
+
+
+def clock(seconds: float) -> str:
+    """HH:MM:SS.mmm."""
+    thousandths = whole_frames(abs(seconds), 1000)
+    sign = "-" if seconds < 0 and thousandths else ""
+    return f"{sign}{_clock(thousandths // 1000)}.{thousandths % 1000:03d}"
+
+
+def _clock(whole_s: int) -> str:
+    return f"{whole_s // 3600:02d}:{whole_s // 60 % 60:02d}:{whole_s % 60:02d}"
+
+
+def _labelled(number: int, nominal: int) -> int:
+    """Frame count -> the number its drop-frame label spells: each minute but the tenth skips its first.
+
+    SMPTE ST 12-1: two labels at 30, four at 60 frames per second.
+    """
+    skipped = nominal // 15
+    ten_minutes = nominal * 600 - 9 * skipped
+    tens, rest = divmod(number, ten_minutes)
+    minutes = max(0, (rest - skipped) // (nominal * 60 - skipped))
+    return number + skipped * (9 * tens + minutes)
