@@ -1,0 +1,62 @@
+"""`python -m export TASK …`: from a checkpoint to the bundle that the plugin loads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from otio_avassist.errors import AvAssistError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Turn what training left behind into bundles: graphs, checked against PyTorch, and a card."""
+
+
+@cli.command()
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="What training left behind: config and weights.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
+)
+@click.option(
+    "--figures",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
+)
+@click.option("--fp16", is_flag=True, help="Also write the graph in half precision, for GPUs.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many windows a GPU should get at once.",
+)
+def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: int) -> None:
+    """Export a sync network."""
+    from export.sync import export_sync  # PyTorch takes seconds: not paid by --help
+
+    done = export_sync(checkpoint, out, figures=figures, fp16=fp16, batch=batch)
+    click.echo(f"{done.folder}: {done.card.network} {done.card.version}, parity {done.card.parity}")
+
+
+def main() -> None:
+    """Run the command; a failure is one line on stderr and the error's own exit code."""
+    try:
+        cli(prog_name="python -m export")
+    except AvAssistError as error:
+        click.echo(f"export: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

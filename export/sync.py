@@ -1,0 +1,154 @@
+"""A checkpoint of `models.sync` -> a bundle for the task `sync`.
+
+In: a checkpoint and what its training measured. Out: a folder with a graph and, last of all, its card.
+Doesn't know how the network was trained, nor any timeline.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.graphs import describe, largest_difference, write_graph
+from models import checkpoints
+from models.checkpoints import CheckpointError
+from models.sync.config import Clip, SyncConfig
+from models.sync.sparsesync import SparseSync
+from otio_avassist import bundles
+from otio_avassist.bundles import Card
+from otio_avassist.errors import BundleError
+
+FIGURES = "figures.json"
+ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest logit, PyTorch in 32 bits against onnxruntime
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle that was written, and how true it is."""
+
+    folder: Path
+    card: Card
+
+
+class SyncGraph(nn.Module):
+    """The graph's signature: `vis` (B, T, 3, H, W), `aud` (B, 1, F, Ta) -> `logits` (B, K)."""
+
+    def __init__(self, network: SparseSync) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
+        """As `SparseSync.forward`."""
+        return self.network(vis, aud)
+
+
+def export_sync(
+    checkpoint: Path, out: Path, *, figures: Path | None = None, fp16: bool = False, batch: int = 4
+) -> Exported:
+    """Write the bundle of `checkpoint` to the folder `out`, which it replaces only when all is checked.
+
+    Args:
+        checkpoint: `{config, state_dict}` as training leaves it.
+        out: the bundle's folder.
+        figures: JSON with `network`, `version`, `training` and `figures` for the card; None: figures.json
+            beside the checkpoint.
+        fp16: also write the graph in half precision, for GPUs.
+        batch: how many windows a GPU should get at once.
+
+    Raises:
+        CheckpointError: the checkpoint or its figures aren't there, or aren't whole.
+        BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
+    """
+    words = _read_figures(figures or checkpoint.with_name(FIGURES))
+    held = checkpoints.load(checkpoint)
+    config = _config(held.config, checkpoint)
+    network = SparseSync(config.network)
+    checkpoints.fill(network, held.state_dict, source=str(checkpoint))
+    module = SyncGraph(network).eval()
+
+    with _in_place_of(out) as folder:
+        write_graph(module, _inputs(config.clip, 2), ["logits"], folder / "sync.onnx")
+        graph = describe(folder / "sync.onnx")
+        parity: dict[str, Any] = {"logits": _parity(module, folder / "sync.onnx", config.clip, ALLOWED)}
+        if fp16:
+            halves = {name: x.half() for name, x in _inputs(config.clip, 2).items()}
+            write_graph(copy.deepcopy(module).half(), halves, ["logits"], folder / "sync.fp16.onnx")
+            graph = replace(graph, fp16=describe(folder / "sync.fp16.onnx"))
+            parity["fp16"] = {"logits": _parity(module, folder / "sync.fp16.onnx", config.clip, ALLOWED_HALF)}
+        card = Card(
+            task="sync",
+            network=words["network"],
+            version=words["version"],
+            graphs={"main": graph},
+            preprocessing=asdict(config.clip),
+            classes=config.network.offsets_s,
+            batch=batch,
+            training=words["training"],
+            figures=words["figures"],
+            parity=parity,
+        )
+        card.write(folder)
+        # What the runtime would refuse isn't put in place.
+        bundles.load(folder, device="cpu")
+    return Exported(out, card)
+
+
+def _read_figures(path: Path) -> dict[str, Any]:
+    try:
+        words = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: wanted what training measured, for the card: {error}") from error
+    missing = {"network", "version", "training", "figures"} - set(words)
+    if missing:
+        raise CheckpointError(f"{path}: the card also needs {', '.join(sorted(missing))}")
+    return words
+
+
+def _config(held: Mapping[str, Any], checkpoint: Path) -> SyncConfig:
+    try:
+        return SyncConfig.from_dict(held)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint}: its config isn't that of a sync network: {error}") from error
+
+
+def _inputs(clip: Clip, count: int) -> dict[str, Tensor]:
+    """As many normalised clips of noise, always the same."""
+    draw = torch.Generator().manual_seed(count)
+    return {
+        "vis": torch.randn(count, clip.frames, 3, clip.crop, clip.crop, generator=draw),
+        "aud": torch.randn(count, 1, *clip.spectrogram, generator=draw),
+    }
+
+
+def _parity(module: nn.Module, graph: Path, clip: Clip, allowed: float) -> float:
+    """The largest difference over batches other than the traced one; refused where it is too large."""
+    difference, largest = largest_difference(module, graph, (_inputs(clip, count) for count in (1, 3)))
+    if not difference <= allowed * largest:
+        raise BundleError(
+            f"{graph.name}: onnxruntime differs from PyTorch by {difference:.3g} where logits reach "
+            f"{largest:.3g}; wanted at most {allowed * largest:.3g}"
+        )
+    return difference
+
+
+@contextmanager
+def _in_place_of(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` that takes its place when all went well, and vanishes otherwise."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as workshop:
+        made, former = Path(workshop, "made"), Path(workshop, "former")
+        made.mkdir()
+        yield made
+        if out.exists():
+            out.rename(former)
+        shutil.move(made, out)
