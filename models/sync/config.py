@@ -84,6 +84,8 @@ class NetworkConfig:
     attention_dropout: float = 0.1
     lag_dim: int = 0
     """Width of the lag head beside the sync transformer; 0: none, as published."""
+    window_s: float = 5.0
+    """What the blocks span in time; only the lag head asks."""
 
     @property
     def classes(self) -> int:
@@ -97,6 +99,7 @@ class NetworkConfig:
         return cls(
             **{
                 **shape,
+                "window_s": clip.window_s,
                 "visual_block": visual_block(
                     clip.frames, clip.crop, draft.visual_time_strides, draft.visual_mixed
                 ),

@@ -216,7 +216,7 @@ class SparseSync(nn.Module):
         if config.lag_dim:
             from models.sync.lag import LagHead
 
-            self.lag = LagHead(config.width, config.lag_dim, config.offsets_s)
+            self.lag = LagHead(config.width, config.lag_dim, config.offsets_s, window_s=config.window_s)
 
     def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
         """Logits (B, classes) of pictures (B, T, 3, H, W) and spectrograms (B, 1, F, Ta)."""
