@@ -1,7 +1,7 @@
 """Seconds <-> frames and timecode. Numbers only: knows neither timelines nor media.
 
-OpenTimelineIO's own timecode functions refuse 23.976, print drop frame where nobody asked, cut fractions off and
-fail below zero, hence this file.
+OpenTimelineIO's own timecode functions refuse 23.976, print drop frame where nobody asked, cut fractions off
+and fail below zero, hence this file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A media url as some editor spelt it -> the file on this machine, and back. Knows no timeline.
 
 Editors write bare paths, `file://` urls encoded or not, Windows paths that are read on Linux, and names that
-are relative to who knows what. OpenTimelineIO's own `url_utils` loses drive letters and cuts names at `#`, hence
-this file.
+are relative to who knows what. OpenTimelineIO's own `url_utils` loses drive letters and cuts names at `#`,
+hence this file.
 """
 
 from __future__ import annotations
