@@ -53,9 +53,9 @@ def main() -> None:
     """Run the command; a failure is one line on stderr and the error's own exit code."""
     try:
         cli(prog_name="python -m export")
-    except AvAssistError as error:
+    except (AvAssistError, OSError) as error:
         click.echo(f"export: {error}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(error.exit_code if isinstance(error, AvAssistError) else 1)
 
 
 if __name__ == "__main__":

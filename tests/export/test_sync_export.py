@@ -153,6 +153,18 @@ def test_a_checkpoint_without_figures_is_refused(run: Path, tmp_path: Path) -> N
         export_sync(tmp_path / "best.pt", tmp_path / "bundle")
 
 
+def test_help_does_not_wait_for_pytorch() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "export", "sync", "--help"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--checkpoint" in done.stdout
+    assert " torch" not in done.stderr
+
+
 def test_a_failing_command_says_why_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"not a checkpoint")
     (tmp_path / "figures.json").write_text(json.dumps(FIGURES))
