@@ -288,13 +288,13 @@ def _voice(rng: np.random.Generator, clock: np.ndarray, openness: np.ndarray) ->
         tone = np.exp(-(((hz - 350 - 350 * loud) / 180) ** 2)) + 0.5 * np.exp(-(((hz - 1400) / 300) ** 2))
         sound += (tone + 0.03) * np.sin(harmonic * phase)
     breath = 0.06 * rng.standard_normal(n)
-    return (0.25 * loud * (sound + breath)).astype(np.float32)
+    return (0.2 * loud * (sound + breath)).astype(np.float32)
 
 
 def _thud(rng: np.random.Generator) -> np.ndarray:
     t = np.arange(round(0.25 * RATE)) / RATE
     body = np.sin(2 * np.pi * (70 * t + 6 * (1 - np.exp(-t * 40)))) * np.exp(-t * 22)
-    return rng.uniform(0.5, 0.7) * (body + 0.5 * rng.standard_normal(len(t)) * np.exp(-t * 220))
+    return rng.uniform(0.3, 0.45) * (body + 0.5 * rng.standard_normal(len(t)) * np.exp(-t * 220))
 
 
 def _clank(rng: np.random.Generator) -> np.ndarray:
@@ -303,12 +303,12 @@ def _clank(rng: np.random.Generator) -> np.ndarray:
         np.sin(2 * np.pi * hz * rng.uniform(0.99, 1.01) * t) * np.exp(-t * decay)
         for hz, decay in ((640, 14), (1530, 18), (2710, 26), (4230, 34))
     )
-    return 0.18 * ring + 0.3 * rng.standard_normal(len(t)) * np.exp(-t * 300)
+    return 0.12 * ring + 0.2 * rng.standard_normal(len(t)) * np.exp(-t * 300)
 
 
 def _clap(rng: np.random.Generator) -> np.ndarray:
     t = np.arange(round(0.12 * RATE)) / RATE
-    return 0.7 * rng.standard_normal(len(t)) * np.exp(-t * 70)
+    return 0.22 * rng.standard_normal(len(t)) * np.exp(-t * 70)
 
 
 def _beep(lasts_s: float) -> np.ndarray:
@@ -353,8 +353,8 @@ def _scratch(rng: np.random.Generator, sound: np.ndarray) -> np.ndarray:
 
 def _backdrop(rng: np.random.Generator, colour: tuple[int, int, int]) -> np.ndarray:
     """A wall with patches and grain, lit from the left."""
-    patches = _smooth(rng.normal(0, 26, (HEIGHT // 18, WIDTH // 18)), 18)
-    grain = _smooth(rng.normal(0, 14, (HEIGHT // 3, WIDTH // 3)), 3)
+    patches = _smooth(rng.normal(0, 9, (HEIGHT // 18, WIDTH // 18)), 18)
+    grain = _smooth(rng.normal(0, 5, (HEIGHT // 3, WIDTH // 3)), 3)
     light = np.linspace(18, -18, WIDTH)
     return (np.asarray(colour, np.float32) + (patches + grain + light)[..., None]).astype(np.float32)
 

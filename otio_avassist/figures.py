@@ -136,11 +136,10 @@ def curves_svg(pictures: Pictures, *, mended: bool) -> str:
     label = "Motion above, sound below, " + ("as proposed" if mended else "as it is")
     return (
         f'<svg class="curves" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">'
-        f"{marks}"
         f'<path class="motion" d="{_area(up, -HALF)}"/>'
         f'<path class="sound" d="{_area(down, HALF)}"/>'
         f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HALF}" y2="{HALF}"/>'
-        f"{_seconds(pictures)}</svg>"
+        f"{marks}{_seconds(pictures)}</svg>"
     )
 
 
@@ -149,7 +148,7 @@ def posterior_svg(posterior: Posterior, chosen_s: float | None) -> str:
     offsets = np.asarray(posterior.offsets_s)
     belief = np.asarray(posterior.probabilities)
     low, high = float(offsets.min()), float(offsets.max())
-    width, height = 420, 120
+    width, height = 340, 110
 
     def x_of(offset_s: float) -> float:
         return 10 + (width - 20) * (offset_s - low) / max(high - low, 1e-9)
@@ -221,7 +220,7 @@ def _seconds(pictures: Pictures) -> str:
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
-    step = next((each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10) if (high - low) / each <= 8), 30)
+    step = next((each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10) if (high - low) / each <= 5), 30)
     return [k * step for k in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
 
 

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from otio_avassist.adapters.report_json import finding_facts
-from otio_avassist.spans import timecode
+from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Line, Report

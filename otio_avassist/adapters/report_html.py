@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from otio_avassist import figures
 from otio_avassist.adapters.report_json import CHANGES
-from otio_avassist.spans import timecode
+from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
     from otio_avassist.figures import Pictures
@@ -169,11 +169,11 @@ def _ladder(report: Report, finding: SyncFinding) -> str:
 def _rung(report: Report, each: Evidence, *, decided: bool) -> str:
     early_s = each.audio_early_s
     said = "no answer" if early_s is None else f"{_signed(early_s * report.rate, 1)} frames"
-    sure = "" if early_s is None else _sure(each.confidence)
+    sure = "<span></span>" if early_s is None else _sure(each.confidence)
     note = f'<div class="soft">{_text(each.note)}</div>' if each.note else ""
     return (
         f'<li><div class="rung"><span{" class=decided" if decided else ""}>{METHODS[each.method]}'
-        f'{" · decided" if decided else ""}</span><span class="num">{sure} {said}</span></div>{note}</li>'
+        f'{" · decided" if decided else ""}</span><span class="num">{said}</span>{sure}</div>{note}</li>'
     )
 
 

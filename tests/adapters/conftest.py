@@ -1,0 +1,80 @@
+"""A report made by hand, with all that a report may hold and a person may have typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from otio_avassist.edits import Outcome
+from otio_avassist.findings import Evidence, Jump, Posterior, SyncFinding
+from otio_avassist.pipeline import Line, Report
+from otio_avassist.spans import Address, MediaSpan, Shot, Skipped
+
+HOSTILE = """</style><script>alert("1")</script>&amp; 'Ünï' =cmd"""
+
+
+def span(kind: str, name: str, media: str = "/nowhere/take.mov", start_s: float = 10.0) -> MediaSpan:
+    address = Address((0, 1), "V1" if kind == "picture" else "A1", 0, name, 1)
+    return MediaSpan(address, kind, media, Path(media), 2.0, 8.0, start_s, 25.0)  # type: ignore[arg-type]
+
+
+def shot(name: str, *, start_s: float = 10.0) -> Shot:
+    return Shot(
+        span("picture", name, start_s=start_s), span("sound", name, "/nowhere/rec.wav", start_s), "link group"
+    )
+
+
+@pytest.fixture
+def early() -> SyncFinding:
+    """Sound early by ten frames, found by comparing sounds."""
+    return SyncFinding(
+        shot=shot("take.mov"),
+        audio_early_s=0.4,
+        confidence=0.97,
+        method="sound-to-sound",
+        evidence=(
+            Evidence("container", None, 0.0, "the file says nothing"),
+            Evidence("sound-to-sound", 0.4, 0.97, "9 of 9 chunks agree"),
+        ),
+        posterior=Posterior((-0.8, -0.4, 0.0, 0.4, 0.8), (0.02, 0.02, 0.06, 0.85, 0.05)),
+        drift_ppm=float(np.float32(145.0)),
+        jumps=(Jump(4.0, 0.2),),
+        residual_s=float("nan"),
+    )
+
+
+@pytest.fixture
+def report(early: SyncFinding) -> Report:
+    """A moved shot, one in step, one that abstained under a hostile name, and two clips nobody looked at."""
+    in_step = SyncFinding(shot("b.mov", start_s=20), 0.0, 0.9, "network")
+    unsure = SyncFinding(
+        shot(HOSTILE, start_s=30), None, 0.1, "none", doubts=("nothing moves <here>",), posterior=None
+    )
+    return Report(
+        findings=(
+            Line(early, Outcome("slipped", (), "sound early by 10.0 frames (400 ms)", 10, 0.0), "proposed"),
+            Line(in_step, Outcome("in step", (), "in step", 0, 0.0), "proposed"),
+            Line(unsure, Outcome("abstained", (), "no answer", 0, 0.0), "proposed"),
+        ),
+        skipped=(
+            Skipped("V1", 0, "lost.mov", 4, "the file isn't there", "/nowhere/lost.mov"),
+            Skipped("V1", 0, HOSTILE, 5, "a title made by the editor"),
+            Skipped("V1", 0, "gone.mov", 6, "the file isn't there", "/nowhere/gone.mov"),
+        ),
+        bundles=({"name": "sync", "sha256": "0123456789abcdef"},),
+        device="CPU",
+        seconds=1.25,
+        rate=25.0,
+        start_timecode_s=3600.0,
+        input="/cut/reel <1>.otio",
+        output="/cut/mended.otio",
+        version="0.1.0",
+    )
+
+
+@pytest.fixture
+def dry_run(report: Report) -> Report:
+    return replace(report, output=None)

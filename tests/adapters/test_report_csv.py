@@ -1,0 +1,48 @@
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from otio_avassist.adapters.report_csv import COLUMNS, to_csv
+from otio_avassist.spans import Skipped
+
+
+def rows(report):
+    return list(csv.DictReader(io.StringIO(to_csv(report).removeprefix("\ufeff"), newline="")))
+
+
+def test_each_finding_and_each_skipped_clip_is_a_row(report):
+    read = rows(report)
+    assert [row["action"] for row in read] == [
+        "slipped",
+        "in step",
+        "abstained",
+        "skipped",
+        "skipped",
+        "skipped",
+    ]
+    assert all(tuple(row) == COLUMNS for row in read)
+    assert all(None not in row.values() for row in read)
+
+
+def test_offsets_stand_in_frames_and_milliseconds_and_times_as_timecode(report):
+    moved, _, unsure, *_ = rows(report)
+    assert (moved["offset_frames"], moved["offset_ms"]) == ("10.0", "400.0")
+    assert (moved["timecode_in"], moved["timecode_out"]) == ("01:00:10:00", "01:00:18:00")
+    assert (unsure["offset_frames"], unsure["offset_ms"]) == ("", "")
+
+
+def test_a_spreadsheet_told_it_is_utf_8_believes_it(report):
+    assert to_csv(report).encode().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)"])
+def test_a_name_is_never_a_formula(report, name):
+    skipped = Skipped("V1", 0, name, 0, "a still")
+    assert rows(replace(report, skipped=(skipped,)))[-1]["clip"] == f"'{name}"
+
+
+def test_a_late_sound_stays_a_negative_number(report, early):
+    object.__setattr__(early, "audio_early_s", -0.2)
+    assert float(rows(report)[0]["offset_ms"]) == -200

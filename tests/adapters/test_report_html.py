@@ -1,0 +1,131 @@
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from otio_avassist.adapters.report_html import summary, to_html
+from otio_avassist.figures import Pictures
+
+VOID = {"meta", "img", "line", "path", "polygon", "br", "input"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: tags in balance, texts, and everything that points outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        found = dict(attributes)
+        self.links += [found[key] for key in ("src", "href", "srcset", "data", "action") if key in found]
+        self.ids += [found["id"]] if "id" in found else []
+        assert not any(key.startswith("on") for key in found)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+
+@pytest.fixture
+def pictures(early):
+    beats = np.zeros(200)
+    beats[20::40] = 1.0
+    seen = Pictures(1.0, 8.0, (b"\xff\xd8 a jpeg \xff\xd9",) * 3, beats, np.roll(beats, -10), beats)
+    return {early.id: seen}
+
+
+def test_the_page_is_well_formed(report, pictures):
+    page = Page(to_html(report, pictures))
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids)) == len(report.findings)
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(report, pictures):
+    text = to_html(report, pictures)
+    page = Page(text)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert all(link.startswith(("data:image/jpeg;base64,", "#")) for link in page.links)
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_a_hostile_name_is_shown_and_never_obeyed(report):
+    hostile = report.skipped[1].clip
+    text = to_html(report, {})
+    page = Page(text)
+    assert "<script" not in text
+    assert page.text.count(hostile) == 3  # table, card, skipped list
+    assert "nothing moves <here>" in page.text
+
+
+def test_pictures_and_both_drawings_stand_in_the_card(report, pictures):
+    page = Page(to_html(report, pictures))
+    assert page.tags.count("img") == 3
+    assert "As it is" in page.text
+    assert "As proposed" in page.text
+
+
+def test_a_finding_without_pictures_is_told_in_words(report):
+    page = Page(to_html(report, {}))
+    assert "img" not in page.tags
+    assert "sound early by 10.0 frames (400 ms)" in page.text
+
+
+def test_media_that_has_gone_does_not_stop_the_page(report):
+    assert "img" not in Page(to_html(report)).tags
+
+
+def test_offset_and_timecode_stand_in_the_table(report):
+    text = Page(to_html(report, {})).text
+    assert "01:00:10:00" in text
+    assert "+10.0" in text
+    assert "+400 ms" in text
+
+
+def test_skipped_clips_are_grouped_by_reason(report):
+    text = Page(to_html(report, {})).text
+    assert text.count("the file isn't there") == 1
+    assert "lost.mov" in text
+    assert "gone.mov" in text
+
+
+def test_the_summary_counts_what_was_done(report):
+    assert summary(report) == (
+        "3 shots looked at: 1 moved, 1 in step, 1 without an answer. 3 clips not looked at."
+    )
+
+
+def test_a_dry_run_says_that_nothing_was_written(dry_run):
+    assert "nothing was written" in Page(to_html(dry_run, {})).text
+
+
+def test_a_timeline_without_clips_gives_a_page(report):
+    page = Page(to_html(replace(report, findings=(), skipped=()), {}))
+    assert "This timeline has no clips." in page.text
+
+
+def test_a_file_name_that_is_not_unicode_can_still_be_written(report):
+    to_html(replace(report, input="/cut/reel\udcff.otio"), {}).encode()

@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+
+from otio_avassist.adapters.report_json import to_json
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def parsed(report):
+    return json.loads(to_json(report), parse_constant=refuse)
+
+
+def test_the_report_names_its_schema_and_what_was_run(report):
+    facts = parsed(report)
+    assert facts["schema"] == "avassist-report.1"
+    assert facts["bundles"] == [{"name": "sync", "sha256": "0123456789abcdef"}]
+    assert (facts["device"], facts["seconds"]) == ("CPU", 1.25)
+    assert (facts["input"], facts["output"]) == ("/cut/reel <1>.otio", "/cut/mended.otio")
+
+
+def test_a_finding_says_where_it_stands_and_how_far_the_sound_is_off(report):
+    finding = parsed(report)["findings"][0]
+    assert (finding["task"], finding["track"], finding["clip"]) == ("sync", "V1", "take.mov")
+    assert (finding["track_index"], finding["clip_index"]) == (0, 1)
+    assert (finding["start_s"], finding["end_s"]) == (10.0, 18.0)  # 0-based, without the start timecode
+    assert (finding["audio_early_s"], finding["method"]) == (0.4, "sound-to-sound")
+    assert finding["sound"]["media"] == "/nowhere/rec.wav"
+    assert finding["jumps"] == [{"at_s": 4.0, "audio_early_s": 0.2}]
+    assert finding["posterior"]["offsets_s"] == [-0.8, -0.4, 0.0, 0.4, 0.8]
+    assert [each["method"] for each in finding["evidence"]] == ["container", "sound-to-sound"]
+
+
+def test_what_is_unknown_is_null_and_never_nan(report):
+    moved, _, unsure = parsed(report)["findings"]
+    assert moved["residual_s"] is None  # NaN in the finding
+    assert moved["evidence"][0]["audio_early_s"] is None
+    assert unsure["audio_early_s"] is None
+    assert unsure["posterior"] is None
+    assert unsure["doubts"] == ["nothing moves <here>"]
+
+
+def test_only_what_was_written_counts_as_applied(report, dry_run):
+    assert [each["applied"] for each in parsed(report)["findings"]] == [True, False, False]
+    assert not any(each["applied"] for each in parsed(dry_run)["findings"])
+    assert parsed(dry_run)["findings"][0]["action"] == "slipped"
+
+
+def test_numbers_of_numpy_are_written_as_numbers(report, early):
+    object.__setattr__(early, "confidence", np.float32(0.5))
+    assert parsed(report)["findings"][0]["confidence"] == 0.5
+
+
+def test_skipped_clips_carry_their_reason(report):
+    assert parsed(report)["skipped"][0] == {
+        "track": "V1",
+        "track_index": 0,
+        "clip": "lost.mov",
+        "clip_index": 4,
+        "reason": "the file isn't there",
+        "media": "/nowhere/lost.mov",
+    }
