@@ -285,11 +285,49 @@ def _write_report(report: Report, path: Path) -> None:
     files.write_text(path, writers[path.suffix.lower()](report))
 
 
-@avassist.command()
+@avassist.command(name="bundles")
 @click.argument("action", type=click.Choice(["list", "check"]), default="list")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-def bundle(action: str, folder: Path | None) -> None:
-    """List the networks that are installed, or check one against its card."""
+@click.pass_context
+def bundles_command(context: click.Context, action: str, folder: Path | None) -> None:
+    """List the networks that are installed, or check that a bundle is what its card says."""
+    from otio_avassist import bundles
+    from otio_avassist.errors import BundleError
+
+    folders = [folder] if folder else [each.folder for each in bundles.listing()]
+    failed = False
+    for each in folders:
+        try:
+            card = bundles.Card.read(each)
+            if action == "check":
+                bundles.load(each, device="cpu")
+        except BundleError as error:
+            click.echo(f"{each}: {error}")
+            failed = True
+        else:
+            click.echo(
+                f"{card.task}: {card.network} {card.version} in {each}" + (": ok" * (action == "check"))
+            )
+    if not folders:
+        click.echo(f"no bundle: neither in ${bundles.VARIABLE} nor in the plugin")
+    context.exit(FAILED if failed else 0)
+
+
+@avassist.command()
+@click.option(
+    "--manifest", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write a plugin manifest with absolute paths, for OTIO_PLUGIN_MANIFEST_PATH.",
+)  # fmt: skip
+def doctor(manifest: Path | None) -> None:
+    """Show versions, plugins, bundles, and the device that would really run."""
+    from otio_avassist import console, diagnosis
+
+    if manifest is not None:
+        diagnosis.write_manifest(manifest)
+        click.echo(f"wrote {manifest}")
+        return
+    for title, rows in diagnosis.examine():
+        console.show_rows(title, rows)
 
 
 @avassist.command()

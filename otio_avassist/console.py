@@ -110,3 +110,11 @@ def summary(report: Report) -> str:
         parts.append(f"{len(report.skipped)} not looked at")
     device = f" on {report.device}" if report.device else ""
     return f"{', '.join(parts) or 'no clip in this timeline'}; {report.seconds:.1f} s{device}"
+
+
+def show_rows(title: str, rows: list[tuple[str, str]]) -> None:
+    """A heading and its (name, value) lines."""
+    print(title)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"  {name:{width}}  {value}")

@@ -120,7 +120,8 @@ def analyse(
     began = time.monotonic()
     # What we moved ourselves is looked at as it was before, so that a second run finds what the first one found.
     original = edits.strip(root, sidecar).timeline
-    looked = spans.read_spans(original, _locator(settings), _probe)
+    # A timeline names the same file hundreds of times.
+    looked = spans.read_spans(original, _locator(settings), cache(windows.probe))
     model = _load("sync", settings)
     decisions = review.decisions(root, sidecar)
 
@@ -177,10 +178,6 @@ def _locator(settings: Settings) -> spans.Locator:
     return spans.Locator(
         base_dir=settings.base_dir, media_root=settings.media_root, path_map=settings.path_map
     )
-
-
-# A timeline names the same file hundreds of times.
-_probe = cache(windows.probe)
 
 
 def _load(task: str, settings: Settings) -> bundles.Model | None:

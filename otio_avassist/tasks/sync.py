@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,14 @@ class Pool:
     def duration_s(self) -> float:
         return sum(end - start for start, end in self.stretches)
 
+    @cached_property
+    def picture_info(self) -> windows.MediaInfo:
+        return _info(self.picture)
+
+    @cached_property
+    def sound_info(self) -> windows.MediaInfo:
+        return _info(self.sound)
+
     def picture_stretch(self, start_s: float, end_s: float) -> windows.Stretch:
         return _stretch(self.picture, start_s, end_s - start_s)
 
@@ -128,7 +136,7 @@ def analyse(
     paired = []
     for shot in shots:
         if shot.picture is None or shot.sound is None:
-            yield PassedOver(shot, "picture and sound do not stand together here, so nothing can be out of step")
+            yield PassedOver(shot, shot.why_alone)
         else:
             paired.append(shot)
     pools = pool(paired, options)
@@ -200,11 +208,9 @@ def _both_have(shot: Shot, slip_s: float) -> tuple[float, float]:
     assert shot.picture is not None
     assert shot.sound is not None
     ends = [
-        end
-        for span, off in ((shot.picture, 0.0), (shot.sound, slip_s))
-        for end in [span.media_end_s if span.media_end_s is not None else _info(span).duration_s]
-        if end is not None
-        for end in [end - off]
+        span.media_end_s - later_s
+        for span, later_s in ((shot.picture, 0.0), (shot.sound, slip_s))
+        if span.media_end_s is not None
     ]
     return (
         max(shot.picture.media_start_s, shot.sound.media_start_s - slip_s),
@@ -212,13 +218,8 @@ def _both_have(shot: Shot, slip_s: float) -> tuple[float, float]:
     )
 
 
-@cache
-def _probe(path, start_number, sequence_fps) -> windows.MediaInfo:
-    return windows.probe(path, start_number=start_number, sequence_fps=sequence_fps)
-
-
 def _info(span: MediaSpan) -> windows.MediaInfo:
-    return _probe(span.path, span.start_number, span.sequence_fps)
+    return windows.probe(span.path, start_number=span.start_number, sequence_fps=span.sequence_fps)
 
 
 def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stretch:
@@ -248,7 +249,9 @@ def _by_container(each: Pool, heard: Heard, model: Model | None, options: Option
         return heard
     if abs(each.slip_s) < 0.5 / each.picture.rate:
         # Says little: recordings that are out of step in themselves look just like this.
-        return _add(heard, Evidence("container", 0.0, 0.3, "picture and sound are read from one place of one file"))
+        return _add(
+            heard, Evidence("container", 0.0, 0.3, "picture and sound are read from one place of one file")
+        )
     return _add(
         heard,
         Evidence(
@@ -263,13 +266,14 @@ def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options
     """Jam-synced clocks: where both files carry the same time of day, they belong together."""
     if "timecode" not in options.rungs or each.picture.path == each.sound.path:
         return heard
-    picture, sound = _info(each.picture), _info(each.sound)
+    picture, sound = each.picture_info, each.sound_info
     if picture.timecode_s is None or sound.timecode_s is None:
         return heard
     early_s = each.slip_s - (picture.timecode_s - sound.timecode_s)
     if abs(early_s) > options.max_sound_offset_s:
         return _add(
-            heard, Evidence("timecode", None, 0.0, "the files' timecodes lie too far apart to be of one clock")
+            heard,
+            Evidence("timecode", None, 0.0, "the files' timecodes lie too far apart to be of one clock"),
         )
     by_default = picture.timecode_s % 3600 == 0 and sound.timecode_s % 3600 == 0
     return _add(
@@ -287,7 +291,7 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
     if (
         "sound-to-sound" not in options.rungs
         or each.picture.path == each.sound.path
-        or not _info(each.picture).has_sound
+        or not each.picture_info.has_sound
     ):
         return heard
     start_s, end_s = each.stretches[0][0], each.stretches[-1][1]
@@ -317,7 +321,7 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
 def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
     """What moves against what sounds, over all that is used of the media."""
     wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
-    if not wanted or not _info(each.picture).has_picture:
+    if not wanted or not each.picture_info.has_picture:
         return heard
     if "network" not in wanted:
         model = None
@@ -411,9 +415,7 @@ AGREE_S = 0.06
 """Two rungs this near say the same: a frame and a half at 25 fps."""
 
 
-def decide(
-    evidence: Sequence[Evidence], options: Options
-) -> tuple[Evidence | None, float, tuple[str, ...]]:
+def decide(evidence: Sequence[Evidence], options: Options) -> tuple[Evidence | None, float, tuple[str, ...]]:
     """Which rung decides, how sure all of them together are, and what speaks against it."""
     said = [each for each in evidence if each.audio_early_s is not None]
     best = max(said, key=lambda each: each.confidence, default=None)
