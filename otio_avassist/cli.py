@@ -5,6 +5,7 @@ Knows no analysis: it reads, calls the pipeline, and writes. stdout is the resul
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,30 +25,54 @@ FAILED = 1
 def avassist() -> None:
     """Put sound back in step with its picture on any timeline that OpenTimelineIO reads.
 
-    Your timeline is never changed in place unless you say so: a copy is mended, and a report says what was found,
-    how sure it is, and what was done.
+    Your timeline is never changed in place unless you say so: a copy is mended, and a report says what was
+    found, how sure it is, and what was done.
 
     \b
-    Exit codes: 0 done · 1 failed · 2 wrong usage · 3 looked, but stands for nothing · 4 that device isn't here
+    Exit codes: 0 done · 1 failed · 2 wrong usage · 3 looked, but stands for nothing · 4 no such device
     """
+    # The command reads and writes through OpenTimelineIO, whose hooks would do its work a second time.
+    os.environ["AVASSIST_HOOKS"] = "off"
 
 
 def _analysis_options(command: Callable) -> Callable:
+    a_path = click.Path(path_type=Path)
     options = [
         click.argument("inputs", metavar="INPUT...", nargs=-1),
         click.option("-i", "--input", "more_inputs", multiple=True, hidden=True),
-        click.option("-o", "--output", metavar="OUTPUT", help="Mended timeline; a folder for many inputs; - for stdout."),
+        click.option(
+            "-o", "--output", metavar="OUTPUT",
+            help="Mended timeline; a folder for many inputs; - for stdout.",
+        ),
         click.option("--in-place", is_flag=True, help="Replace the input by the mended timeline."),
-        click.option("--report", "reports", multiple=True, metavar="FILE", help="Write a report: .json, .csv or .html; repeatable."),
+        click.option(
+            "--report", "reports", multiple=True, metavar="FILE",
+            help="Write a report: .json, .csv or .html; repeatable.",
+        ),
         click.option("--dry-run", is_flag=True, help="Look and report; write no timeline."),
-        click.option("--media-root", multiple=True, type=click.Path(path_type=Path), help="Look here for media that isn't where the timeline says; repeatable."),
-        click.option("--map", "path_map", multiple=True, metavar="OLD=NEW", help="Media under OLD lies under NEW here (Windows paths too); repeatable."),
-        click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the network to ask."),
+        click.option(
+            "--media-root", multiple=True, type=a_path,
+            help="Look here for media that isn't where the timeline says; repeatable.",
+        ),
+        click.option(
+            "--map", "path_map", multiple=True, metavar="OLD=NEW",
+            help="Media under OLD lies under NEW here (Windows paths too); repeatable.",
+        ),
+        click.option("--bundle", type=a_path, help="Folder of the network to ask."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
         click.option("--propose", is_flag=True, help="Only mark what was found; move nothing."),
-        click.option("--detach", is_flag=True, help="Sound inside a picture clip may get a clip of its own, to be moved."),
-        click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True, help="Below it a finding is marked, not applied."),
-        click.option("--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S", help="Search sound against picture this far to either side."),
+        click.option(
+            "--detach", is_flag=True,
+            help="Sound inside a picture clip may get a clip of its own, to be moved.",
+        ),
+        click.option(
+            "--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True,
+            help="Below it a finding is marked, not applied.",
+        ),
+        click.option(
+            "--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S",
+            help="Search sound against picture this far to either side.",
+        ),
         click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
         click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
     ]  # fmt: skip
@@ -320,10 +345,10 @@ def bundles_command(context: click.Context, action: str, folder: Path | None) ->
 )  # fmt: skip
 def doctor(manifest: Path | None) -> None:
     """Show versions, plugins, bundles, and the device that would really run."""
-    from otio_avassist import console, diagnosis
+    from otio_avassist import console, diagnosis, files, plugin
 
     if manifest is not None:
-        diagnosis.write_manifest(manifest)
+        files.write_text(manifest, plugin.absolute_manifest())
         click.echo(f"wrote {manifest}")
         return
     for title, rows in diagnosis.examine():
@@ -343,8 +368,8 @@ def demo(context: click.Context, folder: Path) -> None:
         _run_all(
             inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
             reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
-            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", propose=False, detach=False,
-            min_confidence=0.8, max_offset=2.0, strict=False,
+            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", propose=False,
+            detach=False, min_confidence=0.8, max_offset=2.0, strict=False,
         )
         or demo.verify(mended)
     )  # fmt: skip

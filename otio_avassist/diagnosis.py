@@ -1,4 +1,4 @@
-"""What `avassist doctor` looks at: versions, what OTIO sees of the plugin, bundles, and the device that really runs."""
+"""What `avassist doctor` looks at: versions, the plugin as OTIO sees it, bundles, and the device that runs."""
 
 from __future__ import annotations
 
@@ -36,16 +36,19 @@ def _versions() -> Rows:
 def _plugin() -> Rows:
     import opentimelineio as otio
 
+    from otio_avassist import plugin
+
     manifest = otio.plugins.ActiveManifest()
     ours = [script.name for script in manifest.hook_scripts if script.name.startswith("avassist_")]
     attached = [
         f"{name} on {trigger}" for trigger, names in manifest.hooks.items() for name in names if name in ours
     ]
-    return [
-        ("hooks", ", ".join(ours) or "none: OpenTimelineIO doesn't see the plugin"),
+    rows = [
+        ("hooks", ", ".join(ours) or "none"),
         ("attached", ", ".join(attached) or "none"),
         ("formats", ", ".join(sorted(otio.adapters.suffixes_with_defined_adapters(read=True)))),
     ]
+    return rows + [("problem", problem) for problem in plugin.problems()]
 
 
 def _bundles() -> Rows:

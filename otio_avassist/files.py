@@ -28,7 +28,9 @@ def read(path: str) -> Any:
         TimelineError: no such file, no adapter for it, or the adapter refuses its content.
     """
     if path == STDIO:
-        return _reading("standard input", lambda: otio.adapters.read_from_string(sys.stdin.read(), "otio_json"))
+        return _reading(
+            "standard input", lambda: otio.adapters.read_from_string(sys.stdin.read(), "otio_json")
+        )
     file = Path(path)
     if not file.exists():
         raise TimelineError(f"{path}: no such file")
@@ -44,7 +46,9 @@ def _reading(name: str, read_it) -> Any:
     except AvAssistError:
         raise
     except Exception as error:  # adapters raise whatever their parsers do
-        raise TimelineError(f"{name}: not a timeline that OpenTimelineIO reads: {_first_line(error)}") from error
+        raise TimelineError(
+            f"{name}: not a timeline that OpenTimelineIO reads: {_first_line(error)}"
+        ) from error
     if not isinstance(root, otio.core.SerializableObject):
         raise TimelineError(f"{name}: holds no timeline, but {type(root).__name__}")
     return root
@@ -65,7 +69,9 @@ def _one_shot(file: Path) -> otio.schema.Timeline:
         raise TimelineError(f"{error}; timelines are read from: {known}") from error
     rate = float(info.fps or 25)
     frames = max(1, int((info.duration_s or 0) * rate))
-    stretch = otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), otio.opentime.RationalTime(frames, rate))
+    stretch = otio.opentime.TimeRange(
+        otio.opentime.RationalTime(0, rate), otio.opentime.RationalTime(frames, rate)
+    )
     clip = otio.schema.Clip(
         name=file.name,
         media_reference=otio.schema.ExternalReference(str(file.resolve()), stretch),
@@ -97,7 +103,9 @@ def write(root: Any, path: str) -> None:
         except OSError:
             raise
         except Exception as error:  # adapters raise whatever their format can't say
-            raise OutputError(f"{path}: OpenTimelineIO's {adapter} can't write this: {_first_line(error)}") from error
+            raise OutputError(
+                f"{path}: OpenTimelineIO's {adapter} can't write this: {_first_line(error)}"
+            ) from error
 
 
 def _schemas(adapter: str) -> dict[str, Any]:
@@ -124,9 +132,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise TimelineError(f"{path}: wanted a JSON object written by avassist: {_first_line(error)}") from error
+        raise TimelineError(
+            f"{path}: wanted a JSON object written by avassist: {_first_line(error)}"
+        ) from error
     if not isinstance(value, dict):
-        raise TimelineError(f"{path}: wanted a JSON object written by avassist, there is {type(value).__name__}")
+        raise TimelineError(
+            f"{path}: wanted a JSON object written by avassist, there is {type(value).__name__}"
+        )
     return value
 
 
@@ -156,7 +168,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _take_mode(old: Path, new: Path) -> None:
-    """mkstemp makes files for the owner only; a timeline is shared as its predecessor was, or as umask says."""
+    """mkstemp makes files for the owner only; a timeline is shared as the old one was, or as umask says."""
     if old.exists():
         mode = old.stat().st_mode
     else:

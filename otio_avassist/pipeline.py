@@ -1,7 +1,7 @@
 """The road itself: a timeline goes in, its media is watched and listened to, a copy and a report come out.
 
-`analyse` only looks; `assist` also edits a copy. Neither touches the timeline it was given, and neither knows the file
-it came from: reading and writing belong to the command and to OpenTimelineIO's adapters.
+`analyse` only looks; `assist` also edits a copy. Neither touches the timeline it was given, and neither knows the
+file it came from: reading and writing belong to the command and to OpenTimelineIO's adapters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from otio_avassist import bundles, edits, review, spans, windows
 from otio_avassist.errors import BundleError, UsageError
-from otio_avassist.findings import SyncFinding, PassedOver
+from otio_avassist.findings import PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
 from otio_avassist.tasks import sync
 
@@ -118,7 +118,7 @@ def analyse(
         DeviceError: the device that was asked for isn't there.
     """
     began = time.monotonic()
-    # What we moved ourselves is looked at as it was before, so that a second run finds what the first one found.
+    # What we moved ourselves is looked at as it was before: a second run finds what the first one found.
     original = edits.strip(root, sidecar).timeline
     # A timeline names the same file hundreds of times.
     looked = spans.read_spans(original, _locator(settings), cache(windows.probe))

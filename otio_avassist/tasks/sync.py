@@ -5,10 +5,11 @@ A ladder of evidence, cheapest first, which stops at the first rung that is sure
 1. what the container says: picture and sound of one file, read from different seconds of it
 2. embedded timecode: the picture's file against the recorder's
 3. sound against sound: the recorder against the camera's own track
-4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the media, and
-   the network's windows, voted into one belief over offsets
+4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the media,
+   and the network's windows, voted into one belief over offsets
 
-Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence is thin.
+Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence is
+thin.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Heard:
 
 @dataclass
 class _Watched:
-    """What is kept of pictures and sound while they stream by: two numbers a frame, and the network's windows."""
+    """What is kept of pictures and sound while they stream by: a few numbers a frame, and the network's words."""
 
     motion: list[np.ndarray] = field(default_factory=list)
     sound: list[np.ndarray] = field(default_factory=list)
@@ -189,7 +190,7 @@ def _merge(intervals: list[tuple[float, float]], gap_s: float = PIECE_S) -> list
 def _widen(
     stretches: list[tuple[float, float]], shot: Shot, slip_s: float, enough_s: float
 ) -> list[tuple[float, float]]:
-    """Let short cuts reach into their handles: the offset of a recording is the same a second before the cut."""
+    """Let short cuts reach into their handles: a recording has the same offset a second before the cut."""
     missing = enough_s - sum(end - start for start, end in stretches)
     if missing <= 0:
         return stretches
@@ -225,7 +226,8 @@ def _info(span: MediaSpan) -> windows.MediaInfo:
 def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stretch:
     return windows.Stretch(
         span.path, start_s, duration_s,
-        stream=span.stream, channel=span.channel, start_number=span.start_number, sequence_fps=span.sequence_fps,
+        stream=span.stream, channel=span.channel,
+        start_number=span.start_number, sequence_fps=span.sequence_fps,
     )  # fmt: skip
 
 
@@ -256,8 +258,8 @@ def _by_container(each: Pool, heard: Heard, model: Model | None, options: Option
         heard,
         Evidence(
             "container", each.slip_s, 0.6,
-            f"one file's sound is read {_ms(abs(each.slip_s))} {'later' if each.slip_s > 0 else 'earlier'} than its"
-            " picture: slipped by hand, or by another tool",
+            f"one file's sound is read {_ms(abs(each.slip_s))} {'later' if each.slip_s > 0 else 'earlier'}"
+            " than its picture: slipped by hand, or by another tool",
         ),
     )  # fmt: skip
 
@@ -280,7 +282,7 @@ def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options
         heard,
         Evidence(
             "timecode", early_s, 0.6 if by_default else 0.95,
-            f"timecode {picture.timecode or 'of the picture'} against {sound.timecode or 'time reference of the sound'}"
+            f"timecode {picture.timecode or ''} of the picture against {sound.timecode or 'time reference'} of the sound"
             + (": both start on the full hour, which may be a default" if by_default else ""),
         ),
     )  # fmt: skip
