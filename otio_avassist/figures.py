@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FPS = 25
 RATE = 16000
+SIDE = 112
 LONGEST_S = 10.0
 SEARCHED_S = 120.0
 """Of a long shot only this much is searched for a telling stretch."""
@@ -75,11 +76,11 @@ def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Picture
         start_s=start_s,
         duration_s=duration_s,
         thumbnails=tuple(
-            windows.to_jpeg(frame) for frame in windows.thumbnails(seen, count=THUMBNAILS, side=112)
+            windows.to_jpeg(frame) for frame in windows.thumbnails(seen, count=THUMBNAILS, side=SIDE)
         ),
         motion=_motion(seen),
-        sound=_energy(_stretch(sound, start_s, duration_s)),
-        mended=_energy(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
+        sound=_loudness(_stretch(sound, start_s, duration_s)),
+        mended=_loudness(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
     )
 
 
@@ -88,10 +89,8 @@ def _telling_start_s(sound: MediaSpan) -> float:
     searched_s = min(sound.duration_s, SEARCHED_S)
     if searched_s <= LONGEST_S:
         return 0.0
-    curve = _energy(_stretch(sound, 0.0, searched_s))
-    onsets = np.maximum(np.diff(curve, prepend=curve[:1]), 0.0) ** 2
-    width = round(LONGEST_S * FPS)
-    told = np.convolve(onsets, np.ones(width), "valid")
+    onsets = _sound(_stretch(sound, 0.0, searched_s))[:, signals.ONSET] ** 2
+    told = np.convolve(onsets, np.ones(round(LONGEST_S * FPS)), "valid")
     return int(told.argmax()) / FPS
 
 
@@ -110,16 +109,25 @@ def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stret
 
 def _motion(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.MotionEnergy()
-    return _joined(energy(window.frames) for window in windows.pictures(stretch, fps=FPS, side=112))
+    curves = _joined(energy(window.frames) for window in windows.pictures(stretch, fps=FPS, side=SIDE))
+    return signals.without_cuts(curves[:, signals.CHANGE])
 
 
-def _energy(stretch: windows.Stretch) -> np.ndarray:
+def _loudness(stretch: windows.Stretch) -> np.ndarray:
+    levels = _sound(stretch)[:, signals.LEVEL]
+    at = np.arange(len(levels))
+    return np.interp(at + signals.SOUND_LAG_S * FPS, at, levels)
+
+
+def _sound(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.SoundEnergy(RATE, FPS)
     return _joined(energy(window.samples) for window in windows.sounds(stretch, rate=RATE))
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.zeros(0), *parts])
+    """(T, columns), with at least one row so that there is something to draw."""
+    whole = np.concatenate(list(parts) or [np.zeros((1, 3))])
+    return whole if len(whole) else np.zeros((1, whole.shape[1]))
 
 
 # SVG. Colours are classes: the page that holds the drawing gives them, for light and for dark.

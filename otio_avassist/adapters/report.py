@@ -1,4 +1,4 @@
-"""A report and a file name -> the file, in the format that its suffix says."""
+"""Report -> a file, in the format that its name ends in."""
 
 from __future__ import annotations
 
@@ -14,16 +14,35 @@ SUFFIXES = (".json", ".csv", ".html")
 
 
 def check_name(path: Path) -> None:
-    """Raises UsageError where the suffix says no format."""
+    """Refuse a name now rather than after an hour of work.
+
+    Raises:
+        UsageError: the name ends in nothing that a report is written as.
+    """
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: wanted a name ending in {', '.join(SUFFIXES)} for a report")
+        raise UsageError(f"report {path}: wanted a name ending in {', '.join(SUFFIXES)}")
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report; raises OutputError where it can't be written."""
+    """Write the report; a page gets its pictures, for which the media is looked at once more.
+
+    Raises:
+        UsageError: see `check_name`.
+        OutputError: the file can't be written; what stood there still stands.
+    """
     from otio_avassist import files
-    from otio_avassist.adapters import report_csv, report_html, report_json
 
     check_name(path)
-    writers = {".json": report_json.to_json, ".csv": report_csv.to_csv, ".html": report_html.to_html}
-    files.write_text(path, writers[path.suffix.lower()](report))
+    files.write_text(path, _text(report, path.suffix.lower()))
+
+
+def _text(report: Report, suffix: str) -> str:
+    from otio_avassist.adapters import report_csv, report_html, report_json
+
+    if suffix == ".json":
+        return report_json.to_json(report)
+    if suffix == ".csv":
+        return report_csv.to_csv(report)
+    from otio_avassist import figures  # decodes media: paid by who wants pictures
+
+    return report_html.to_html(report, figures.gather(line.finding for line in report.findings))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from otio_avassist import figures
@@ -44,14 +45,11 @@ ACTIONS = {
 }
 
 
-def to_html(report: Report, pictures: Mapping[str, Pictures] | None = None) -> str:
+def to_html(report: Report, pictures: Mapping[str, Pictures] = MappingProxyType({})) -> str:
     """The page as text.
 
-    `pictures` go by finding id (`figures.gather`); None: the media is looked at again now. A finding that has
-    none is told in words alone.
+    `pictures` go by finding id (`figures.gather`); a finding that has none is told in words alone.
     """
-    if pictures is None:
-        pictures = figures.gather(line.finding for line in report.findings)
     name = _text(PurePath(report.input.replace("\\", "/")).name or "Timeline")
     css = resources.files("otio_avassist.adapters").joinpath("report.css").read_text("utf-8")
     cards = "".join(
