@@ -211,13 +211,13 @@ def _look(seen: Seen, locator: Locator, probe: Probe) -> pairing.Clip:
     address, place = seen.address, seen.place
     record = place.at_s, place.at_s + (seen.duration_s or 0.0)
     clip = pairing.Clip(
-        address.path,
-        address.clip,
-        address.track_index,
-        place.kind,
-        record,
-        place.plays,
-        None,
+        path=address.path,
+        name=address.clip,
+        track_index=address.track_index,
+        kind=place.kind,
+        record=record,
+        plays=place.plays,
+        span=None,
         link=_link(seen),
     )
     try:
@@ -302,17 +302,18 @@ def _media(seen: Seen, locator: Locator, probe: Probe) -> tuple[Path, MediaInfo]
             path, info = found.path, probe(found.path)
     except MediaError as error:
         raise _LeftOutError(str(error)) from error
-    if seen.place.kind == "sound" and not info.has_sound:
-        raise _LeftOutError(f"its file holds no sound: {path}")
-    if seen.place.kind == "picture" and not info.has_picture:
-        raise _LeftOutError(
-            "is a still picture" if info.still else f"its file holds no moving picture: {path}"
-        )
-    if not info.has_picture and not info.has_sound:
-        raise _LeftOutError(
-            "is a still picture" if info.still else f"its file holds neither picture nor sound: {path}"
-        )
+    _check_holds(seen.place.kind, path, info)
     return path, info
+
+
+def _check_holds(kind: Kind | None, path: Path, info: MediaInfo) -> None:
+    if kind == "sound" and not info.has_sound:
+        raise _LeftOutError(f"its file holds no sound: {path}")
+    if info.has_picture or (kind != "picture" and info.has_sound):
+        return
+    if info.still:
+        raise _LeftOutError("is a still picture", plays=False)
+    raise _LeftOutError(f"its file holds no moving picture: {path}")
 
 
 def _pattern(first: Path, reference: otio.schema.ImageSequenceReference) -> Path:
@@ -337,19 +338,21 @@ def _span(seen: Seen, path: Path, info: MediaInfo) -> MediaSpan:
     source, available = _range_s(clip.source_range), _range_s(reference.available_range)
     if source is None:
         source = available or (0.0, info.duration_s or 0.0)
-    zero_s, first_s, last_s = _file_zero_s(source, available, info, _sequence_start_s(reference))
+    if available is not None and sum(source) <= available[0]:
+        # Hiero counts source frames from the file's first one, whatever its available range says.
+        available = None
+    length_s = info.duration_s
+    zero_s = _zero_s(source[0], available, _file_start_s(reference, info), length_s)
+    first_s, last_s = _usable(available, zero_s, length_s)
     start_s = source[0] - zero_s
     # What compound clips around it hide and what the file doesn't have is nothing we could look at.
     heads = (place.visible[0] - place.at_s, -start_s, 0.0)
-    ends = (
-        source[1],
-        place.visible[1] - place.at_s,
-        math.inf if info.duration_s is None else info.duration_s - start_s,
-    )
+    in_file_s = math.inf if length_s is None else length_s - start_s
+    ends = (source[1], place.visible[1] - place.at_s, in_file_s)
     head_s, end_s = max(heads), min(ends)
     rate = _clip_rate(clip, info)
     if end_s - head_s < 0.5 / rate:
-        has = "" if info.duration_s is None else f", which is {info.duration_s:.2f} s long"
+        has = "" if length_s is None else f", which is {length_s:.2f} s long"
         raise _LeftOutError(
             f"its range ({start_s:.2f} s to {start_s + source[1]:.2f} s) lies outside its media{has}"
         )
@@ -368,7 +371,7 @@ def _span(seen: Seen, path: Path, info: MediaInfo) -> MediaSpan:
         media_end_s=last_s,
         stream=stream,
         channel=channel,
-        link_group=_resolve_metadata(clip).get("Link Group ID"),
+        link_group=_link_group(clip),
         start_number=reference.start_frame if sequence else None,
         sequence_fps=_sequence_fps(reference) if sequence else None,
         near_transition=place.near_transition,
@@ -379,51 +382,45 @@ _PART_S = 0.5
 """A reference whose range is this much shorter than its file speaks of a part of it."""
 
 
-def _file_zero_s(
-    source: tuple[float, float],
-    available: tuple[float, float] | None,
-    info: MediaInfo,
-    sequence_start_s: float | None,
-) -> tuple[float, float, float | None]:
-    """(source time of the file's first frame, first and last second of the file that may be used).
+def _zero_s(
+    source_s: float, available: tuple[float, float] | None, file_start_s: float | None, length_s: float | None
+) -> float:
+    """Source time of the file's first frame.
 
     As a rule the available range starts with the file, at its start timecode. Where there is none, or one
     that covers only the cut, the file's own timecode tells, else the source counts from 0.
     """
-    length_s = info.duration_s
-    file_tc_s = info.timecode_s if info.timecode_s is not None else sequence_start_s
     if available is None:
-        if file_tc_s is not None and _within(source[0], source[0], file_tc_s, length_s):
-            return file_tc_s, 0.0, length_s
-        return 0.0, 0.0, length_s
-    start_s, available_s = available
-    if source[0] + source[1] <= start_s:
-        # Hiero counts source frames from the file's first one, whatever its available range says.
-        return 0.0, 0.0, length_s
-    zero_s = start_s
-    if length_s is not None and available_s < length_s - _PART_S:
-        if file_tc_s is not None and _within(start_s, start_s + available_s, file_tc_s, length_s):
-            zero_s = file_tc_s
-        elif _within(start_s, start_s + available_s, 0.0, length_s):
-            zero_s = 0.0
-    if available_s <= 0:
-        return zero_s, 0.0, length_s
-    last_s = start_s + available_s - zero_s
-    return zero_s, start_s - zero_s, last_s if length_s is None else min(last_s, length_s)
+        counts_from_start = file_start_s is not None and _within(source_s, 0.0, file_start_s, length_s)
+        return file_start_s if counts_from_start and file_start_s is not None else 0.0
+    if length_s is not None and available[1] < length_s - _PART_S:
+        for candidate_s in (file_start_s, 0.0):
+            if candidate_s is not None and _within(*available, candidate_s, length_s):
+                return candidate_s
+    return available[0]
 
 
-def _within(start_s: float, end_s: float, file_start_s: float, length_s: float | None) -> bool:
+def _within(start_s: float, duration_s: float, file_start_s: float, length_s: float | None) -> bool:
     slack_s = 0.02
-    return file_start_s - slack_s <= start_s and (
-        length_s is None or end_s <= file_start_s + length_s + slack_s
-    )
+    end_s = math.inf if length_s is None else file_start_s + length_s
+    return file_start_s - slack_s <= start_s and start_s + duration_s <= end_s + slack_s
 
 
-def _sequence_start_s(reference: otio.core.MediaReference) -> float | None:
-    """Source time of an image sequence often counts like its file names."""
-    if isinstance(reference, otio.schema.ImageSequenceReference):
+def _usable(
+    available: tuple[float, float] | None, zero_s: float, length_s: float | None
+) -> tuple[float, float | None]:
+    """First and last second of the file that the reference offers and the file has; None: nobody knows."""
+    if available is None or available[1] <= 0:
+        return 0.0, length_s
+    first_s, last_s = available[0] - zero_s, sum(available) - zero_s
+    return max(0.0, first_s), last_s if length_s is None else min(last_s, length_s)
+
+
+def _file_start_s(reference: otio.core.MediaReference, info: MediaInfo) -> float | None:
+    """The file's own start timecode; that of an image sequence often counts like its file names."""
+    if info.timecode_s is None and isinstance(reference, otio.schema.ImageSequenceReference):
         return reference.start_frame / _sequence_fps(reference)
-    return None
+    return info.timecode_s
 
 
 def _range_s(time_range: otio.opentime.TimeRange | None) -> tuple[float, float] | None:
@@ -442,6 +439,11 @@ def _resolve_metadata(clip: otio.schema.Clip) -> dict:
     return plain(clip.metadata.get("Resolve_OTIO"))
 
 
+def _link_group(clip: otio.schema.Clip) -> int | None:
+    group = _resolve_metadata(clip).get("Link Group ID")
+    return group if isinstance(group, int) else None
+
+
 def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int | None]:
     """(sound stream, channel) that the editor plays; None where it plays the first, or all mixed down."""
     picked = [
@@ -456,16 +458,13 @@ def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int |
     stream, channel = picked[0]
     if not isinstance(stream, int) or not 0 <= stream < len(info.sounds):
         return None, None
-    several = (
-        len(picked) > 1 or not isinstance(channel, int) or not 0 <= channel < info.sounds[stream].channels
-    )
-    return stream, None if several else channel
+    one = len(picked) == 1 and isinstance(channel, int) and 0 <= channel < info.sounds[stream].channels
+    return stream, channel if one else None
 
 
 def _link(seen: Seen) -> Hashable | None:
     """What linked clips have in common: Resolve numbers the groups, FCP 7 XML lists the members."""
-    group = _resolve_metadata(seen.clip).get("Link Group ID")
-    if group is not None:
+    if (group := _link_group(seen.clip)) is not None:
         return seen.place.stack, group
     links = plain(seen.clip.metadata.get("fcp_xml")).get("link") or ()
     members = [plain(each).get("linkclipref") for each in ([links] if hasattr(links, "keys") else links)]

@@ -89,18 +89,19 @@ class Locator:
         if best:
             named = ", ".join(map(str, sorted(best)[:4])) + (" …" if len(best) > 4 else "")
             return Found(None, f"{len(best)} files fit {url} equally well: {named}; --map says which one")
-        return Found(None, f"media not found: {url} (looked {self._looked(url)})")
+        return Found(None, f"media not found: {url}{self._looked(url)}")
 
     def _looked(self, url: str) -> str:
+        """Where else than as written it was looked for, and what would help."""
         path = path_from_url(url)
-        places = ["where it says"]
-        if _is_relative(path):
-            places = [f"in {start}" for start in (self.base_dir, Path.cwd()) if start is not None]
+        starts = (self.base_dir, Path.cwd()) if _is_relative(path) else ()
+        places = [f"in {start}" for start in starts if start is not None]
         if self.path_map:
             places.append("through --map")
         places += [f"below {root}" for root in self.media_root]
+        looked = f" (looked {', '.join(dict.fromkeys(places))})" if places else ""
         unpack = "; media inside an .otioz has to be unpacked first" if path.startswith("media/") else ""
-        return " and ".join(dict.fromkeys(places)) + unpack
+        return looked + unpack
 
     @cached_property
     def _files_by_name(self) -> dict[str, list[Path]]:
