@@ -26,7 +26,8 @@ BOM = "\ufeff"
 def to_csv(report: Report) -> str:
     """A header and the rows; UTF-8 once written, with a byte order mark."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, restval="")
+    # Writing the file turns these into the lines that the machine is used to.
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for line in report.findings:
         writer.writerow(_finding_row(report, line))
