@@ -1,0 +1,290 @@
+"""The hooks as OpenTimelineIO's own commands run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+
+from otio_avassist.errors import MediaError, UsageError
+from otio_avassist.hooks import run
+
+HEAVY = "{'numpy', 'av', 'onnxruntime', 'PySide6', 'tomllib', 'json', 'dataclasses'}"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's, without what would steer the hooks."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("AVASSIST_", "OTIO_"))}
+    return clean | changes
+
+
+def tool(name: str, *arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run one of OpenTimelineIO's commands, as a person would."""
+    program = Path(sys.executable).with_name(name)
+    return subprocess.run(
+        [str(program), *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def a_timeline(url: str = "nowhere.mov") -> otio.schema.Timeline:
+    """A picture and its sound, linked by one media file that isn't there."""
+    second = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 25), otio.opentime.RationalTime(25, 25))
+    timeline = otio.schema.Timeline("cut", global_start_time=otio.opentime.RationalTime(90000, 25))
+    for kind in ("Video", "Audio"):
+        clip = otio.schema.Clip("shot", otio.schema.ExternalReference(url, second), second)
+        timeline.tracks.append(otio.schema.Track(kind[0] + "1", [clip], kind=kind))
+    return timeline
+
+
+@pytest.fixture
+def cut(tmp_path) -> Path:
+    path = tmp_path / "cut.otio"
+    a_timeline().to_json_file(str(path))
+    return path
+
+
+# Nothing asked for
+
+
+def test_with_nothing_asked_for_no_byte_changes(cut, tmp_path):
+    for name, variables in (("with.otio", {}), ("without.otio", {"OTIO_DISABLE_ENTRYPOINTS_PLUGINS": "1"})):
+        done = tool("otioconvert", "-i", cut, "-o", tmp_path / name, cwd=tmp_path, **variables)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "with.otio").read_bytes() == (tmp_path / "without.otio").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.otio", "with.otio", "without.otio"]
+
+
+def test_with_nothing_asked_for_no_timeline_of_the_material_changes(shared):
+    listed = json.loads((shared / "timelines" / "manifest.json").read_text())
+    native = [str(shared / "timelines" / each["file"]) for each in listed if each["file"].endswith(".otio")]
+    program = """
+import hashlib, sys, opentimelineio as otio
+for name in sys.argv[1:]:
+    try:
+        root = otio.adapters.read_from_file(name)
+        print(name, hashlib.sha256(otio.adapters.write_to_string(root).encode()).hexdigest())
+    except Exception as error:
+        print(name, type(error).__name__)
+"""
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program, *native],
+            env=environment(**each),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for each in ({}, {"OTIO_DISABLE_ENTRYPOINTS_PLUGINS": "1"})
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0].splitlines()) == len(native)
+
+
+def test_with_nothing_asked_for_nothing_heavy_is_imported(cut):
+    program = f"""
+import sys, opentimelineio as otio
+before = set(sys.modules)
+import otio_avassist.plugin, otio_avassist.config, otio_avassist.errors
+root = otio.adapters.read_from_file(sys.argv[1])
+otio.adapters.write_to_file(root, sys.argv[1])
+assert "opentimelineio.adapters.avassist_assist" not in sys.modules
+print({HEAVY} & (set(sys.modules) - before) - set(sys.argv[2:]))
+print(sorted(name for name in sys.modules if name.startswith("otio_avassist")))
+"""
+    # OpenTimelineIO imports json by itself to read entry points.
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(cut), "json"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy, ours = done.stdout.splitlines()
+    assert heavy == "set()"
+    assert ours == str(
+        ["otio_avassist", "otio_avassist.config", "otio_avassist.errors", "otio_avassist.plugin"]
+    )
+
+
+@pytest.mark.parametrize("said", [{"AVASSIST_HOOKS": "off"}, {"AVASSIST_HOOKS": ""}], ids=["off", "empty"])
+def test_the_environment_can_silence_the_file(cut, tmp_path, said):
+    (tmp_path / "avassist.toml").write_text("tasks = 'sync'")
+    done = tool("otioconvert", "-i", cut, "-o", "out.otio", cwd=tmp_path, **said)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# What goes wrong
+
+
+def test_an_unknown_key_is_named_and_the_timeline_comes_through(cut, tmp_path):
+    done = tool("otioconvert", "-i", cut, "-o", "out.otio", "-H", "avassist={'taks': 'sync'}", cwd=tmp_path)
+    assert done.returncode == 0
+    lines = set(done.stderr.splitlines())
+    assert len(lines) == 1
+    assert "the timeline stays as it was: avassist: no such key: taks; there is: tasks" in lines.pop()
+    assert (tmp_path / "out.otio").read_bytes() == normalised(cut)
+
+
+def test_strict_makes_the_same_a_failure(cut, tmp_path):
+    said = "avassist={'taks': 'sync', 'strict': True}"
+    done = tool("otioconvert", "-i", cut, "-o", "out.otio", "-H", said, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "no such key: taks" in done.stderr
+    assert not (tmp_path / "out.otio").exists()
+
+
+def test_an_argument_without_tasks_is_a_mistake_that_is_named(cut, tmp_path):
+    done = tool("otioconvert", "-i", cut, "-o", "out.otio", "-H", "avassist={'device': 'cpu'}", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "says nothing of 'tasks'" in done.stderr
+
+
+def normalised(path: Path) -> bytes:
+    """What OpenTimelineIO itself makes of a file."""
+    text = otio.core.deserialize_json_from_file(str(path)).to_json_string()
+    return (text + "\n").encode() if path.read_bytes().endswith(b"\n") else text.encode()
+
+
+# In this process, with a stand-in for the analysis
+
+
+@pytest.fixture
+def assist(monkeypatch, tmp_path):
+    """Stands in for the pipeline: renames the timeline, and keeps what it was called with."""
+    from otio_avassist import pipeline
+
+    def stand_in(root, settings, *, sidecar=None, progress=None):
+        calls.append(settings)
+        if failures:
+            raise failures[0]
+        mended = root.deepcopy()
+        mended.name = "mended"
+        report = pipeline.Report((), (), (), "", 0.0, 25.0, 0.0)
+        return pipeline.Assisted(mended, report, {})
+
+    calls: list[pipeline.Settings] = []
+    failures: list[Exception] = []
+    stand_in.calls, stand_in.failures = calls, failures
+    monkeypatch.setattr(pipeline, "assist", stand_in)
+    monkeypatch.setattr(run, "_ours", set())
+    monkeypatch.setattr(run, "_failed_in_file", set())
+    monkeypatch.delenv("OTIO_DISABLE_ENTRYPOINTS_PLUGINS", raising=False)
+    for name in ("AVASSIST_HOOKS", "AVASSIST_CONFIG", "AVASSIST_BASE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return stand_in
+
+
+ASKED = {"avassist": "sync"}
+
+
+def test_the_written_file_is_the_mended_one_and_the_callers_timeline_is_not_touched(assist, tmp_path):
+    timeline = a_timeline()
+    otio.adapters.write_to_file(timeline, "out.otio", hook_function_argument_map=ASKED)
+    assert otio.adapters.read_from_file("out.otio").name == "mended"
+    assert timeline.name == "cut"
+    assert [each.base_dir for each in assist.calls] == [tmp_path]
+
+
+@pytest.mark.parametrize("said", ["argument", "environment"])
+def test_a_string_writer_is_served_once_a_conversion(assist, monkeypatch, said):
+    if said == "environment":
+        monkeypatch.setenv("AVASSIST_HOOKS", "sync")
+    arguments = ASKED if said == "argument" else None
+    otio.adapters.write_to_file(a_timeline(), "out.xml", hook_function_argument_map=arguments)
+    assert len(assist.calls) == 1
+    assert "mended" in Path("out.xml").read_text()
+
+
+def test_reading_asks_only_when_told_to(assist, cut):
+    assert otio.adapters.read_from_file(str(cut), hook_function_argument_map=ASKED).name == "cut"
+    on_read = {"avassist": {"tasks": "sync", "when": "read"}}
+    mended = otio.adapters.read_from_file(str(cut), hook_function_argument_map=on_read)
+    assert mended.name == "mended"
+    otio.adapters.write_to_file(mended, "out.otio", hook_function_argument_map=on_read)
+    assert len(assist.calls) == 1
+
+
+def test_a_failure_hands_back_what_was_given_with_one_line_why(assist, capsys):
+    assist.failures.append(MediaError("shot.mov: no sound"))
+    otio.adapters.write_to_file(a_timeline(), "out.xml", hook_function_argument_map=ASKED)
+    assert capsys.readouterr().err == "avassist: the timeline stays as it was: shot.mov: no sound\n"
+    assert "cut" in Path("out.xml").read_text()
+
+
+def test_a_failure_in_a_string_writer_is_met_once_and_tried_again_next_time(assist, capsys, monkeypatch):
+    monkeypatch.setenv("AVASSIST_HOOKS", "sync")
+    assist.failures.append(MediaError("shot.mov: no sound"))
+    otio.adapters.write_to_file(a_timeline(), "out.xml")
+    assert len(assist.calls) == 1
+    assist.failures.clear()
+    otio.adapters.write_to_file(a_timeline(), "out.xml")
+    assert "mended" in Path("out.xml").read_text()
+
+
+def test_an_unforeseen_failure_is_no_different(assist, capsys):
+    assist.failures.append(ZeroDivisionError("division by zero"))
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=ASKED)
+    assert "stays as it was: ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert otio.adapters.read_from_file("out.otio").name == "cut"
+
+
+def test_strict_raises_what_went_wrong(assist):
+    assist.failures.append(MediaError("shot.mov: no sound"))
+    with pytest.raises(MediaError, match="no sound"):
+        otio.adapters.write_to_file(
+            a_timeline(), "out.otio", hook_function_argument_map={"avassist": "sync,strict=yes"}
+        )
+    assert not Path("out.otio").exists()
+
+
+def test_an_unknown_task_is_named_with_the_known_ones(assist, capsys):
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map={"avassist": "snyc"})
+    assert "no such task: snyc; there is: sync" in capsys.readouterr().err
+    with pytest.raises(UsageError):
+        otio.adapters.write_to_file(
+            a_timeline(), "out.otio", hook_function_argument_map={"avassist": "snyc,strict=1"}
+        )
+
+
+def test_the_hook_of_one_task_needs_no_word_but_hears_off(assist, monkeypatch):
+    mended = run.mend(a_timeline(), {"_filepath": "out.otio"}, task="sync")
+    assert mended.name == "mended"
+    monkeypatch.setenv("AVASSIST_HOOKS", "off")
+    timeline = a_timeline()
+    assert run.mend(timeline, {"_filepath": "out.otio"}, task="sync") is timeline
+
+
+def test_reports_are_written_where_asked(assist, tmp_path):
+    said = {"avassist": {"tasks": "sync", "report": ["r.json", str(tmp_path / "r.csv")]}}
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=said)
+    assert json.loads(Path("r.json").read_text())["output"].endswith("out.otio")
+    assert (tmp_path / "r.csv").is_file()
+
+
+def test_a_report_that_cannot_be_written_does_not_cost_the_timeline(assist, capsys):
+    said = {"avassist": {"tasks": "sync", "report": "no/such/folder/r.json"}}
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=said)
+    assert "no/such/folder/r.json: can't be written" in capsys.readouterr().err
+    assert otio.adapters.read_from_file("out.otio").name == "cut"
+
+
+def test_the_programs_own_log_hears_it_too(assist, caplog, capsys):
+    assist.failures.append(MediaError("shot.mov: no sound"))
+    with caplog.at_level("WARNING", "otio_avassist"):
+        run.mend(a_timeline(), ASKED)
+    assert "shot.mov: no sound" in caplog.text
+
+
+def test_a_broken_hook_before_ours_is_not_made_worse(assist):
+    assert run.mend(None, ASKED) is None
