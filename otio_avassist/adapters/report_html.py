@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import PurePath
 from types import MappingProxyType
@@ -118,14 +118,15 @@ def _row(report: Report, line: Line, number: int) -> str:
 
 
 def _card(report: Report, line: Line, number: int, pictures: Pictures | None) -> str:
-    finding = line.finding
+    finding, words = line.finding, line.outcome.words
+    doubts = [doubt for doubt in finding.doubts if doubt not in words]
     return (
         f'<article id="shot-{number}"><header><h3>{_text(finding.shot.lead.address.clip or "(no name)")}</h3>'
         f"{_badge(line)}</header>"
         f'<div class="soft">{_place(report, finding)}</div>'
-        f'<p class="verdict">{_text(line.outcome.words)}</p>'
+        f'<p class="verdict">{_text(words[:1].upper() + words[1:])}</p>'
         f"{_seen(pictures) if pictures else ''}"
-        f"{_doubts(finding.doubts)}"
+        f"{_doubts(doubts)}"
         f'<div class="why">{_ladder(report, finding)}{_belief(finding)}</div></article>\n'
     )
 
@@ -184,7 +185,7 @@ def _belief(finding: SyncFinding) -> str:
     )
 
 
-def _doubts(doubts: tuple[str, ...]) -> str:
+def _doubts(doubts: Sequence[str]) -> str:
     return (
         f'<ul class="doubts">{"".join(f"<li>{_text(each)}</li>" for each in doubts)}</ul>' if doubts else ""
     )
