@@ -7,6 +7,8 @@ asked with can't drift apart. Knows no files, no timeline and no network.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
@@ -75,6 +77,155 @@ def imagenet_floats(frames: np.ndarray) -> np.ndarray:
     floats = np.multiply(channels_first, scale[:, None, None], dtype=np.float32, order="C")
     floats -= shift[:, None, None]
     return floats
+
+
+# Curves with a number a frame: what moves, and what sounds
+
+CHANGE, BRIGHTNESS = 0, 1
+"""Columns of a motion curve."""
+ONSET, LEVEL, POP = 0, 1, 2
+"""Columns of a sound curve."""
+
+GRID_ROWS = 24
+"""Pictures are looked at in blocks, so many from top to bottom: grain and codec noise average out."""
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+ROWS_A_SECOND = 100
+SOUND_WINDOW_S = 0.025
+LOOK_BACK_ROWS = 8
+"""An onset is the rise over these 80 ms."""
+SOUND_LAG_S = (LOOK_BACK_ROWS / ROWS_A_SECOND + SOUND_WINDOW_S) / 2
+"""Sound curves look back only, so they lag behind the sound by half of what they look back on."""
+BAND_EDGES_HZ = (100, 200, 300, 450, 650, 900, 1200, 1600, 2100, 2800, 3700, 4900, 6500, 7900)
+POP_HZ = (900, 1100)
+"""A 2-pop is one frame of 1 kHz."""
+
+
+class MotionEnergy:
+    """How much changes from picture to picture, piece by piece of a stream.
+
+    Call it with uint8 (T, H, W, 3) RGB; it answers float32 (T, 2): `CHANGE`, the mean size of the change of
+    log brightness since the picture before, without what changes everywhere at once (flicker, fades);
+    `BRIGHTNESS`, the mean of the picture, 0 to 1. The first picture's change is NaN.
+    """
+
+    def __init__(self) -> None:
+        self._last: np.ndarray | None = None
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        if not len(frames):
+            return np.zeros((0, 2), dtype=np.float32)
+        blocks = _blocks(frames)
+        # The offset keeps noise in the dark from counting as motion.
+        log = np.log(blocks + 16)
+        before = np.full_like(log[:1], np.nan) if self._last is None else self._last[None]
+        self._last = log[-1]
+        change = np.diff(np.concatenate([before, log]), axis=0)
+        change -= np.median(change, axis=(1, 2), keepdims=True)
+        return np.column_stack([np.abs(change).mean(axis=(1, 2)), blocks.mean(axis=(1, 2)) / 255])
+
+
+def _blocks(frames: np.ndarray) -> np.ndarray:
+    """Mean luma of square blocks. Shape: uint8 (T, H, W, 3) -> float32 (T, about GRID_ROWS, columns)."""
+    # At most four pixels a block and side are looked at: more cost time and tell nothing new.
+    step = max(1, frames.shape[1] // (4 * GRID_ROWS))
+    luma = frames[:, ::step, ::step] @ LUMA
+    size = max(1, min(luma.shape[1] // GRID_ROWS, luma.shape[2]))
+    rows, columns = luma.shape[1] // size, luma.shape[2] // size
+    tiles = luma[:, : rows * size, : columns * size].reshape(len(luma), rows, size, columns, size)
+    return tiles.mean(axis=(2, 4))  # (T, rows, columns)
+
+
+def without_cuts(change: np.ndarray, *, reach: int = 6) -> np.ndarray:
+    """The curve with cuts and gaps bridged by their neighbours: a cut is a large change, but no motion.
+
+    A cut stands far above the motion round it, for a single frame. Shape: (T,) -> (T,).
+    """
+    known = np.isfinite(change)
+    if not known.any():
+        return np.zeros_like(change)
+    padded = np.pad(np.where(known, change, 0), reach, mode="edge")
+    around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
+    with np.errstate(invalid="ignore"):
+        known &= ~(change > 6 * around + 0.1)
+    frames = np.arange(len(change))
+    return np.interp(frames, frames[known], change[known]) if known.any() else np.zeros_like(change)
+
+
+class SoundEnergy:
+    """What sets in and how loud it is, at the pictures' frame rate, piece by piece of a stream.
+
+    Call it with float mono samples; it answers float32 (frames that are complete, 3): `ONSET`, the mean rise
+    of the log energy of the bands over the last 80 ms; `LEVEL`, the fourth root of the energy over the same
+    time (much like loudness); `POP`, the share of the energy that lies round 1 kHz, 0 to 1. Frame k covers k
+    / fps to (k + 1) / fps, and lags by `SOUND_LAG_S`. The same samples in other pieces give the same answer.
+    """
+
+    def __init__(self, rate: int, fps: float) -> None:
+        self._fps = fps
+        self._hop = round(rate / ROWS_A_SECOND)
+        self._window = np.hanning(round(SOUND_WINDOW_S * rate))
+        self._bands = _bands(rate, len(self._window))
+        self._samples = np.zeros(len(self._window) - self._hop)
+        self._energies: np.ndarray | None = None  # (LOOK_BACK_ROWS, bands) of before
+        self._sum, self._rows_seen = np.zeros(self._bands.shape[1] - 1), 0
+        self._pending = np.zeros((0, 3))
+        self._frames_done = 0
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        rows = self._rows(np.asarray(samples, dtype=np.float64))
+        self._pending = np.concatenate([self._pending, rows])
+        first_row = self._rows_seen - len(self._pending)
+        frame_of = ((first_row + np.arange(len(self._pending)) + 0.5) * self._fps / ROWS_A_SECOND).astype(int)
+        complete = int((self._rows_seen * self._fps + 1e-6) // ROWS_A_SECOND)
+        ready = frame_of < complete
+        sums = np.zeros((complete - self._frames_done, 3))
+        counts = np.zeros((len(sums), 1))
+        np.add.at(sums, frame_of[ready] - self._frames_done, self._pending[ready])
+        np.add.at(counts, frame_of[ready] - self._frames_done, 1)
+        self._pending = self._pending[~ready]
+        self._frames_done = complete
+        return (sums / np.maximum(counts, 1)).astype(np.float32)
+
+    def _rows(self, samples: np.ndarray) -> np.ndarray:
+        """(rows, 3) at 100 rows a second."""
+        samples = np.concatenate([self._samples, samples])
+        count = max(0, (len(samples) - len(self._window)) // self._hop + 1)
+        self._samples = samples[count * self._hop :]
+        if not count:
+            return np.zeros((0, 3))
+        columns = np.lib.stride_tricks.sliding_window_view(samples, len(self._window))[:: self._hop][:count]
+        spectrum = np.fft.rfft(columns * self._window)
+        energies = (spectrum.real**2 + spectrum.imag**2) @ self._bands  # (rows, bands + 1)
+        if self._energies is None:
+            # What sounds from the first instant on has not set in.
+            self._energies = np.repeat(energies[:1], LOOK_BACK_ROWS, axis=0)
+        energies = np.concatenate([self._energies, energies])
+        self._energies = energies[-LOOK_BACK_ROWS:]
+        return self._curves(energies)
+
+    def _curves(self, energies: np.ndarray) -> np.ndarray:
+        """(rows, 3) from the bands' energies, which begin LOOK_BACK_ROWS earlier."""
+        bands, pop = energies[:, :-1], energies[:, -1]
+        new = bands[LOOK_BACK_ROWS:]
+        means = (self._sum + np.cumsum(new, axis=0)) / (self._rows_seen + np.arange(1, len(new) + 1))[:, None]
+        self._sum, self._rows_seen = self._sum + new.sum(axis=0), self._rows_seen + len(new)
+        # What is 40 dB below the mean so far is as good as silent: its ups and downs tell nothing.
+        floor = 1e-4 * means + 1e-12
+        rise = np.log((new + floor) / (bands[:-LOOK_BACK_ROWS] + floor))
+        total = bands.sum(axis=1)
+        smooth = np.cumsum(np.concatenate([[0.0], total]))
+        recent = (smooth[LOOK_BACK_ROWS + 1 :] - smooth[1:-LOOK_BACK_ROWS]) / LOOK_BACK_ROWS
+        share = pop[LOOK_BACK_ROWS:] / (total[LOOK_BACK_ROWS:] + 1e-12)
+        return np.column_stack([np.maximum(rise, 0).mean(axis=1), np.maximum(recent, 0) ** 0.25, share])
+
+
+def _bands(rate: int, window: int) -> np.ndarray:
+    """Sums of a window's power spectrum: one column a band, and the pop's. Shape: (bins, bands + 1)."""
+    frequencies_hz = np.fft.rfftfreq(window, 1 / rate)
+    edges = [*pairwise(BAND_EDGES_HZ), POP_HZ]
+    columns = [(frequencies_hz >= low) & (frequencies_hz < high) for low, high in edges]
+    # A full-scale sine then has an energy of about 1.
+    return np.stack(columns, axis=1) / (window / 4) ** 2
 
 
 def _periodic_hann(length: int) -> np.ndarray:
