@@ -2,14 +2,37 @@
 
 An edit is plain data that names one change. `apply` copies the timeline, makes the changes, and returns the copy;
 `strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole frames.
+
+What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before. Editors drop
+foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a track's name as well,
+and what was moved is in the sidecar (`review`). Knows no media and decides nothing about evidence.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import PureWindowsPath
+from typing import Any, Literal
 
-from otio_avassist.spans import Address
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime, TimeRange
+
+from otio_avassist import places
+from otio_avassist.errors import TimelineError
+from otio_avassist.findings import SyncFinding
+from otio_avassist.places import Address, Seen
+from otio_avassist.spans import MediaSpan
+from otio_avassist.timecodes import exact_rate, whole_frames
+from otio_avassist.urls import path_from_url
+from otio_avassist.verdicts import offset_words, verdict
+
+NAMESPACE = "otio_avassist"
+"""The one key of ours in any object's metadata."""
+Action = Literal["slipped", "detached", "marked", "in step", "abstained", "rejected"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +43,8 @@ class SlipSound:
     read_earlier_by_s: float
     note: dict[str, Any] = field(default_factory=dict)
     """What stands in `metadata["otio_avassist"]`: finding id, bundle, version, confidence, state … plain JSON."""
+    span: MediaSpan | None = None
+    """The sound as it was looked at: how far its media reaches. None: only the clip's available range tells."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,7 @@ class AddMarker:
     start_s: float
     duration_s: float
     name: str
+    """Short: with its tag it is cut to 40 characters."""
     comment: str
     color: str
     note: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +69,675 @@ class DetachSound:
     address: Address
     read_earlier_by_s: float
     note: dict[str, Any] = field(default_factory=dict)
+    span: MediaSpan | None = None
+    """As in `SlipSound`."""
 
 
 Edit = SlipSound | AddMarker | DetachSound
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finding leads to."""
+
+    action: Action
+    edits: tuple[Edit, ...]
+    words: str
+    """For a person: the offset, what the recommendations say of it, what is done and why."""
+    slip_frames: int | None = None
+    """How many frames earlier the sound is read (> 0) or later (< 0); None: it isn't moved."""
+    residual_s: float | None = None
+    """`audio_early_s` that is left after it; None: nobody knows."""
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """A timeline without our work."""
+
+    timeline: Any
+    restored: tuple[str, ...]
+    """What was taken back, a line each."""
+    could_not: tuple[str, ...]
+    """What wasn't, and why."""
+
+
+# Findings -> edits
+
+
+def edit_for(
+    finding: SyncFinding,
+    *,
+    min_confidence: float = 0.8,
+    propose: bool = False,
+    detach: bool = False,
+    decision: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """What to do about a finding.
+
+    Args:
+        min_confidence: below it, a marker for a person instead of a slip.
+        propose: only mark; a person's yes counts for more.
+        detach: sound inside the picture's own clip may get a clip of its own.
+        decision: what a person said of this finding: `accepted`, `rejected`, or anything else for nothing yet.
+        provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
+    """
+    early_s = finding.audio_early_s
+    if early_s is None or finding.shot.sound is None:
+        return Outcome("abstained", (), _why_abstained(finding))
+    sound, rate = finding.shot.sound, _frame_rate(finding)
+    offset = f"{offset_words(early_s, rate)}: {verdict(early_s)}"
+    if decision == "rejected":
+        return Outcome("rejected", (), f"{offset}; left as it is, as a person decided", residual_s=early_s)
+    frames = whole_frames(early_s, rate)
+    changes = _changes(finding, rate)
+    if frames == 0 and not changes:
+        return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
+    residual_s = early_s - frames / float(exact_rate(rate))
+    note = _note(finding, decision, provenance or {}, residual_s)
+    accepted = decision == "accepted"
+    against = _impossible(finding, early_s, detach)
+    if not accepted:
+        against += (
+            _unsure(finding, min_confidence) + changes + (("only marked, as asked",) if propose else ())
+        )
+    if against:
+        words = f"{offset}; not moved: {'; '.join(against)}"
+        return Outcome("marked", (_marker(finding, early_s, rate, words, note),), words, residual_s=early_s)
+    words = f"{offset}; read {abs(frames)} {_plural(frames, 'frame')} {'earlier' if frames > 0 else 'later'}"
+    words += f", {abs(residual_s) * 1000:.0f} ms left" + ("; accepted by a person" if accepted else "")
+    slip_s = frames / float(exact_rate(rate))
+    if finding.shot.paired_by == "own sound":
+        edit: Edit = DetachSound(sound.address, slip_s, note, sound)
+        return Outcome("detached", (edit,), f"{words}, on a track of its own", frames, residual_s)
+    return Outcome("slipped", (SlipSound(sound.address, slip_s, note, sound),), words, frames, residual_s)
+
+
+def _why_abstained(finding: SyncFinding) -> str:
+    said = [*finding.doubts, *(each.note for each in finding.evidence if each.note)]
+    return "no answer: " + ("; ".join(dict.fromkeys(said)) or "no evidence")
+
+
+def _frame_rate(finding: SyncFinding) -> float:
+    """Frames per second of the sound's clip; of the picture's where the sound counts in samples."""
+    for span in (finding.shot.sound, finding.shot.picture):
+        if span is not None and _is_frame_rate(span.rate):
+            return span.rate
+    return 25.0
+
+
+def _is_frame_rate(rate: float) -> bool:
+    return 1 < rate <= 240
+
+
+def _changes(finding: SyncFinding, rate: float) -> tuple[str, ...]:
+    """Why one slip can't mend all of the shot."""
+    reasons = []
+    drift_s = (finding.drift_ppm or 0.0) * 1e-6 * finding.shot.lead.duration_s
+    if abs(drift_s) * rate >= 0.5:
+        reasons.append(
+            f"it drifts by {finding.drift_ppm:+.0f} ppm, {abs(drift_s) * 1000:.0f} ms over the shot"
+        )
+    for jump in finding.jumps:
+        reasons.append(f"it jumps at {jump.at_s:.1f} s to {offset_words(jump.audio_early_s, rate)}")
+    return tuple(reasons)
+
+
+def _impossible(finding: SyncFinding, early_s: float, detach: bool) -> tuple[str, ...]:
+    """What not even a person's yes can get past."""
+    sound = finding.shot.sound
+    assert sound is not None
+    reasons = []
+    if finding.shot.paired_by == "own sound" and not detach:
+        reasons.append("the sound is in the picture's own clip (--detach gives it one of its own)")
+    if sound.near_transition:
+        reasons.append("a transition stands beside it and needs its handles")
+    end_s = math.inf if sound.media_end_s is None else sound.media_end_s
+    handle_s = sound.start_s - sound.media_start_s if early_s > 0 else end_s - sound.end_s
+    if abs(early_s) - max(0.0, handle_s) > sound.duration_s - 1 / sound.rate:
+        reasons.append("its media has nothing to play there")
+    return tuple(reasons)
+
+
+def _unsure(finding: SyncFinding, min_confidence: float) -> tuple[str, ...]:
+    reasons = list(finding.doubts)
+    if finding.confidence < min_confidence:
+        reasons.append(f"confidence {finding.confidence:.0%} is below {min_confidence:.0%}")
+    if _at_the_edge(finding):
+        reasons.append("the offset is at the edge of what was searched and may be larger")
+    return tuple(reasons)
+
+
+def _at_the_edge(finding: SyncFinding) -> bool:
+    """Only what was searched on a grid has an edge."""
+    if finding.posterior is None or finding.method not in ("sound-to-picture", "network"):
+        return False
+    offsets_s = finding.posterior.offsets_s
+    cell_s = abs(offsets_s[1] - offsets_s[0]) if len(offsets_s) > 1 else 0.0
+    assert finding.audio_early_s is not None
+    return any(abs(finding.audio_early_s - edge_s) < cell_s / 2 for edge_s in (offsets_s[0], offsets_s[-1]))
+
+
+def _note(
+    finding: SyncFinding, decision: str | None, provenance: Mapping[str, Any], residual_s: float
+) -> dict[str, Any]:
+    assert finding.audio_early_s is not None
+    return {
+        **provenance,
+        "task": finding.task,
+        "finding": finding.id,
+        "method": finding.method,
+        "audio_early_s": round(float(finding.audio_early_s), 6),
+        "confidence": round(float(finding.confidence), 6),
+        "left_ms": round(float(residual_s) * 1000, 3),
+        "state": "accepted" if decision == "accepted" else "proposed",
+    }
+
+
+def _marker(finding: SyncFinding, early_s: float, rate: float, words: str, note: dict[str, Any]) -> AddMarker:
+    lead = finding.shot.lead
+    # Premiere and otiotool show the name alone.
+    name = f"{'early' if early_s > 0 else 'late'} {abs(early_s) * 1000:.0f} ms"
+    note = {key: value for key, value in note.items() if key != "left_ms"}
+    return AddMarker(
+        lead.address, lead.record_start_s, 1 / rate, name, f"{lead.address.clip}: {words}", "YELLOW", note
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if abs(count) == 1 else f"{noun}s"
+
+
+# Edits -> timeline
+
+
+def apply(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> otio.core.SerializableObject:
+    """A copy of `root` in which these edits, and nothing else of ours, have been made.
+
+    Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are those of
+    the timeline without it. Decisions kept in the root's metadata stay.
+
+    Raises:
+        TimelineError: an edit can't be made: no such clip, a transition beside it, no media to play there.
+    """
+    copy, _, _ = _taken_back(root, None)
+    seen = {each.address.path: each for each in places.walk(copy)}
+    targets = [(edit, _target(edit, seen)) for edit in edits]
+    tracks = _NewTracks(copy)
+    for edit, target in targets:
+        match edit:
+            case AddMarker():
+                _mark(copy, edit, target, seen.values())
+            case DetachSound():
+                tracks.lay(edit, target)
+    # Last, because a gap put in moves its track's later addresses.
+    for edit, target in targets:
+        if isinstance(edit, SlipSound):
+            _slip(edit, target)
+    return copy
+
+
+def _target(edit: Edit, seen: Mapping[tuple[int, ...], Seen]) -> Seen:
+    if edit.address.path not in seen:
+        raise TimelineError(f"no clip stands where {edit.address.clip!r} stood on {edit.address.track!r}")
+    return seen[edit.address.path]
+
+
+@dataclass(frozen=True)
+class _Slipped:
+    """A range after a slip, and the silence that keeps its place, in units of the range's own rates."""
+
+    source: TimeRange
+    gap_before: RationalTime
+    gap_after: RationalTime
+
+
+def _slip(edit: SlipSound, target: Seen) -> None:
+    clip = target.clip
+    slipped = _slipped(edit, target)
+    was = Moved(
+        finding=str(edit.note.get("finding", "")),
+        clip=target.address.clip,
+        media=media_name(clip),
+        record_start_s=target.place.at_s,
+        before=clip.source_range,
+        after=slipped.source,
+        silence_before=slipped.gap_before.value,
+        silence_after=slipped.gap_after.value,
+    )
+    clip.source_range = slipped.source
+    clip.metadata[NAMESPACE] = {**edit.note, "finding": was.finding, **was.past()}
+    gaps = [(slipped.gap_before, 0), (slipped.gap_after, 1)]
+    if all(length.value == 0 for length, _ in gaps):
+        return
+    track = clip.parent()
+    if not isinstance(track, otio.schema.Track):
+        raise TimelineError(f"{clip.name!r} stands on no track: its media is too short for the slip")
+    for length, behind in gaps:
+        if length.value:
+            track.insert(_index_of(track, clip) + behind, _gap(length, edit.note))
+
+
+def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
+    """Where the clip is to be read, cut to what its media has."""
+    if target.place.near_transition:
+        raise TimelineError(
+            f"{target.address.clip!r}: a transition stands beside it, and moving its sound would move its handles"
+        )
+    source = _source_range(edit, target.clip)
+    start, duration = source.start_time, source.duration
+    frames = whole_frames(edit.read_earlier_by_s, start.rate)
+    before_s, after_s = _handles_s(edit.span, target, source)
+    rate = float(exact_rate(start.rate))
+    missing = abs(frames) - _frames_within(before_s if frames > 0 else after_s, rate)
+    trim = RationalTime(max(0, missing), start.rate).rescaled_to(duration.rate)
+    if trim.value >= duration.value:
+        raise TimelineError(
+            f"{target.address.clip!r}: its media has nothing to play {-frames:+d} frames away"
+        )
+    none = RationalTime(0, duration.rate)
+    early = frames > 0
+    start = RationalTime(start.value - frames + (max(0, missing) if early else 0), start.rate)
+    cut = RationalTime(duration.value - trim.value, duration.rate)
+    return _Slipped(TimeRange(start, cut), trim if early else none, none if early else trim)
+
+
+def _source_range(edit: SlipSound | DetachSound, clip: otio.schema.Clip) -> TimeRange:
+    """What the clip plays; without a range of its own that is all of its media."""
+    available = clip.media_reference.available_range if clip.media_reference else None
+    if (source := clip.source_range or available) is not None:
+        return source
+    if edit.span is None or edit.span.media_end_s is None:
+        raise TimelineError(f"{edit.address.clip!r}: nobody knows which part of its media it plays")
+    rate = edit.span.rate
+    return TimeRange(RationalTime(0, rate), RationalTime(whole_frames(edit.span.media_end_s, rate), rate))
+
+
+def _handles_s(span: MediaSpan | None, target: Seen, source: TimeRange) -> tuple[float, float]:
+    """How much of its media lies (before, after) what the clip plays, in seconds; may be below 0."""
+    start_s, duration_s = places.seconds(source.start_time), places.seconds(source.duration)
+    if span is not None:
+        # The span may be a part of the clip only: that under its picture.
+        first_s = span.start_s - (span.record_start_s - target.place.at_s)
+        end_s = math.inf if span.media_end_s is None else span.media_end_s
+        return first_s - span.media_start_s, end_s - first_s - duration_s
+    available = target.clip.media_reference.available_range if target.clip.media_reference else None
+    if available is None:
+        return start_s, math.inf
+    first_s = places.seconds(available.start_time)
+    return start_s - first_s, first_s + places.seconds(available.duration) - start_s - duration_s
+
+
+def _frames_within(seconds: float, rate: float) -> float:
+    """Whole frames that fit; what already reads beyond its media is made no worse."""
+    if math.isinf(seconds):
+        return math.inf
+    float_noise = 1e-6
+    return max(0, math.floor(seconds * rate + float_noise))
+
+
+def _gap(length: RationalTime, note: Mapping[str, Any]) -> otio.schema.Gap:
+    gap = otio.schema.Gap(source_range=TimeRange(RationalTime(0, length.rate), length))
+    gap.metadata[NAMESPACE] = _identity(note)
+    return gap
+
+
+def _identity(note: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: note[key] for key in ("task", "finding") if key in note}
+
+
+def _index_of(parent: otio.core.Composition, child: otio.core.Composable) -> int:
+    """By identity: `index` takes any child that is alike."""
+    return next(index for index, each in enumerate(parent) if each is child)
+
+
+def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, seen: Iterable[Seen]) -> None:
+    holder = places.resolve(root, target.place.timeline)
+    item = holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
+    together = [each for each in seen if each.place.timeline == target.place.timeline]
+    rate = _spelt_rate(holder, together)
+    start = RationalTime(whole_frames(edit.start_s, rate), rate)
+    if item.source_range is not None:
+        # A marker counts like what it stands on: a clip's from its media's start, a cut stack's from its own.
+        start = RationalTime(round((item.source_range.start_time + start).value_rescaled_to(rate)), rate)
+    duration = RationalTime(max(1, whole_frames(edit.duration_s, rate)), rate)
+    tag = tag_of(edit.note)
+    text = f"{edit.comment} {tag}"
+    if any(marker.comment == text for marker in item.markers):
+        return  # two channels of one sound are one finding
+    marker = otio.schema.Marker(
+        name=_short(edit.name, tag), marked_range=TimeRange(start, duration), color=edit.color, comment=text
+    )
+    # Resolve shows a marker's note from here and nowhere else.
+    marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
+    marker.metadata[NAMESPACE] = dict(edit.note)
+    item.markers.append(marker)
+
+
+def _spelt_rate(holder: otio.core.SerializableObject, seen: Sequence[Seen]) -> float:
+    """The timeline's rate as its editor spells it: 23.976 stays 23.976."""
+    rate = places.timeline_rate(holder, seen)
+    spelt = [getattr(getattr(holder, "global_start_time", None), "rate", 0.0)]
+    spelt += [each.clip.source_range.duration.rate for each in seen if each.clip.source_range is not None]
+    return next((each for each in spelt if each > 0 and float(exact_rate(each)) == rate), rate)
+
+
+NAME_LENGTH = 40
+"""Longer names are cut by those who show them."""
+_TAG = re.compile(r"\[avassist (\w+) ([0-9a-f]+)\]")
+_TRACK_NAME = re.compile(r"avassist (\w+) ([0-9a-f]+)")
+
+
+def tag_of(note: Mapping[str, Any]) -> str:
+    """What stands in a marker's words, so that it is known again when an editor has dropped the metadata."""
+    return f"[avassist {note.get('task', 'sync')} {str(note.get('finding', '0'))[:8]}]"
+
+
+def _short(name: str, tag: str) -> str:
+    room = NAME_LENGTH - len(tag) - 1
+    return f"{name if len(name) <= room else name[: room - 1] + '…'} {tag}"
+
+
+class _NewTracks:
+    """Sound tracks of our own at the end of a stack, filled from left to right."""
+
+    def __init__(self, root: otio.core.SerializableObject) -> None:
+        self.root = root
+        self.ours: list[tuple[otio.schema.Stack, otio.schema.Track]] = []
+
+    def lay(self, edit: DetachSound, target: Seen) -> None:
+        """Put the clip's sound where the clip stands, on a track that is free from there on."""
+        clip = target.clip
+        track = clip.parent()
+        stack = track.parent() if isinstance(track, otio.schema.Track) else None
+        if stack is None:
+            raise TimelineError(
+                f"{target.address.clip!r}: its sound can't be detached, it stands in no timeline"
+            )
+        slipped = _slipped(edit, target)
+        start = clip.range_in_parent().start_time + slipped.gap_before
+        start = RationalTime(_nearly_whole(start.value), start.rate)
+        sound = otio.schema.Clip(
+            name=clip.name, media_reference=clip.media_reference.deepcopy(), source_range=slipped.source
+        )
+        sound.metadata[NAMESPACE] = dict(edit.note)
+        free = self._free(stack, start, edit.note)
+        silence = start - free.duration()
+        if silence.value > 0:
+            free.append(_gap(silence, edit.note))
+        free.append(sound)
+
+    def _free(
+        self, stack: otio.schema.Stack, start: RationalTime, note: Mapping[str, Any]
+    ) -> otio.schema.Track:
+        for holder, track in self.ours:
+            if holder is stack and track.duration() <= start:
+                return track
+        name = f"avassist {note.get('task', 'sync')} {str(note.get('finding', '0'))[:8]}"
+        track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
+        track.metadata["Resolve_OTIO"] = {"Audio Type": "Stereo", "Locked": False, "SoloOn": False}
+        track.metadata[NAMESPACE] = _identity(note)
+        stack.append(track)
+        self.ours.append((stack, track))
+        return track
+
+
+def _nearly_whole(frames: float) -> float:
+    """Without the noise that sums of fractional durations leave."""
+    return round(frames) if abs(frames - round(frames)) < 1e-3 else frames
+
+
+# Timeline -> as it was
+
+
+def strip(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None = None) -> Stripped:
+    """A copy of `root` without anything of ours, every range as it was before.
+
+    Args:
+        sidecar: what `review` kept beside the timeline; restores what an editor made nameless.
+    """
+    copy, restored, could_not = _taken_back(root, sidecar)
+    for item in everything(copy):
+        if NAMESPACE in item.metadata:
+            del item.metadata[NAMESPACE]
+    return Stripped(copy, tuple(restored), tuple(could_not))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One clip whose sound we read from elsewhere: in its own metadata, and in the sidecar."""
+
+    finding: str
+    clip: str
+    media: str
+    """File name of its media."""
+    record_start_s: float
+    before: TimeRange | None
+    """None: the clip had no range of its own."""
+    after: TimeRange
+    silence_before: float = 0.0
+    """Frames (of `after`'s duration) of the gap that was put in before the clip."""
+    silence_after: float = 0.0
+
+    def before_range(self, clip: otio.schema.Clip) -> TimeRange:
+        """What the clip played before; without a range of its own that was all of its media."""
+        available = clip.media_reference.available_range if clip.media_reference else None
+        start = RationalTime(0, self.after.start_time.rate)
+        return self.before or available or TimeRange(start, self.after.duration)
+
+    def past(self) -> dict[str, Any]:
+        """What must be known to put the clip back; ranges as OpenTimelineIO's own objects."""
+        return {
+            "before": {"source_range": self.before},
+            "after": {
+                "source_range": self.after,
+                "silence_before": self.silence_before,
+                "silence_after": self.silence_after,
+            },
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The same and what tells which clip is meant, as plain JSON."""
+        which = {
+            "finding": self.finding,
+            "clip": self.clip,
+            "media": self.media,
+            "record_start_s": self.record_start_s,
+        }
+        return {**which, **json.loads(otio.core.serialize_json_to_string(self.past(), indent=0))}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Moved | None:
+        """None where it isn't one: a sidecar is a file, and people edit files."""
+        try:
+            before, after = (
+                otio.core.deserialize_json_from_string(json.dumps(value[key])) for key in ("before", "after")
+            )
+            return cls._of(value, value["clip"], value["media"], value["record_start_s"], before, after)
+        except (KeyError, TypeError, ValueError, otio.exceptions.OTIOError):
+            return None
+
+    @classmethod
+    def of_clip(cls, seen: Seen) -> Moved | None:
+        """What the clip's metadata says; None where it isn't moved."""
+        ours = places.plain(seen.clip.metadata.get(NAMESPACE))
+        before, after = places.plain(ours.get("before")), places.plain(ours.get("after"))
+        try:
+            return cls._of(ours, seen.address.clip, media_name(seen.clip), seen.place.at_s, before, after)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @classmethod
+    def _of(cls, ours: Mapping, clip: str, media: str, at_s: float, before: Mapping, after: Mapping) -> Moved:
+        ranges = before["source_range"], after["source_range"]
+        if not isinstance(ranges[1], TimeRange) or not isinstance(ranges[0], (TimeRange, type(None))):
+            raise TypeError(f"wanted ranges, there is {ranges}")
+        silence = float(after["silence_before"]), float(after["silence_after"])
+        return cls(str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence)
+
+
+def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
+    """Every clip that stands slipped in `root`, by what its metadata says."""
+    return tuple(was for seen in places.walk(root) if (was := Moved.of_clip(seen)) is not None)
+
+
+def media_name(clip: otio.schema.Clip) -> str:
+    """The file name of a clip's media, whatever system its path was written on."""
+    return PureWindowsPath(path_from_url(places.url_of(clip.media_reference))).name
+
+
+def _taken_back(
+    root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None
+) -> tuple[Any, list[str], list[str]]:
+    """(copy without our work, what was restored, what could not be); decisions in the root's metadata stay."""
+    copy = root.deepcopy()
+    restored: list[str] = []
+    could_not: list[str] = []
+    known = {was.finding for was in moved(copy)}
+    _remove_markers(copy, restored)
+    _remove_tracks(copy, restored, could_not)
+    for seen in places.walk(copy):
+        _restore(seen, restored, could_not)
+    kept = [Moved.from_json(each) for each in (sidecar or {}).get("moved", ())]
+    forgotten = [was for was in kept if was is not None and was.finding not in known]
+    _restore_forgotten(copy, forgotten, restored, could_not)
+    return copy, restored, could_not
+
+
+def everything(item: Any) -> Iterator[Any]:
+    """`item` and all below it that has metadata."""
+    yield item
+    below: list[Any] = []
+    if isinstance(item, otio.schema.Timeline):
+        below.append(item.tracks)
+    elif isinstance(item, (otio.core.Composition, otio.schema.SerializableCollection)):
+        below += list(item)
+    if isinstance(item, otio.core.Item):
+        below += [*item.markers, *item.effects]
+    if isinstance(item, otio.schema.Clip):
+        below += item.media_references().values()
+    for each in below:
+        if hasattr(each, "metadata"):
+            yield from everything(each)
+
+
+def is_ours(marker: otio.schema.Marker) -> bool:
+    """By its metadata, or by the tag in its words where an editor has dropped that."""
+    if places.plain(marker.metadata.get(NAMESPACE)).get("finding"):
+        return True
+    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
+    return any(_TAG.search(str(text)) for text in (marker.name, marker.comment, note))
+
+
+def _remove_markers(root: Any, restored: list[str]) -> None:
+    for item in everything(root):
+        if not isinstance(item, otio.core.Item):
+            continue
+        for index in reversed(range(len(item.markers))):
+            if is_ours(item.markers[index]):
+                restored.append(f"took away the marker {item.markers[index].name!r}")
+                del item.markers[index]
+
+
+def _remove_tracks(root: Any, restored: list[str], could_not: list[str]) -> None:
+    for stack in [each for each in everything(root) if isinstance(each, otio.schema.Stack)]:
+        for index in reversed(range(len(stack))):
+            track = stack[index]
+            known = NAMESPACE in track.metadata
+            if not known and not _TRACK_NAME.fullmatch(track.name):
+                continue
+            others = [each.name for each in track.find_clips() if NAMESPACE not in each.metadata]
+            if known and others:
+                could_not.append(f"the track {track.name!r} also holds {', '.join(others)}: left standing")
+                continue
+            restored.append(f"took away the track {track.name!r}")
+            del stack[index]
+
+
+def _restore(seen: Seen, restored: list[str], could_not: list[str]) -> None:
+    """Put back a clip that carries its own past."""
+    if (was := Moved.of_clip(seen)) is None:
+        return
+    kept = {key: value for key, value in seen.clip.metadata[NAMESPACE].items() if key == "findings"}
+    if kept:
+        seen.clip.metadata[NAMESPACE] = kept
+    else:
+        del seen.clip.metadata[NAMESPACE]
+    _put_back(seen, was, restored, could_not)
+
+
+def _restore_forgotten(
+    root: Any, forgotten: Sequence[Moved], restored: list[str], could_not: list[str]
+) -> None:
+    """Put back clips whose metadata an editor has dropped, by media and by where in it they are read."""
+    left = places.walk(root)
+    for was in forgotten:
+        alike = [each for each in left if media_name(each.clip) == was.media and _is_either(each.clip, was)]
+        nearest = min(alike, key=lambda each: abs(each.place.at_s - was.record_start_s), default=None)
+        if nearest is None:
+            could_not.append(
+                f"{was.clip!r}: no clip reads {was.media!r} where we had left it: it was cut, moved or taken away"
+            )
+            continue
+        left.remove(nearest)
+        if _frames_off(nearest.clip, was.after) <= _frames_off(nearest.clip, was.before_range(nearest.clip)):
+            _put_back(nearest, was, restored, could_not)
+
+
+def _is_either(clip: otio.schema.Clip, was: Moved) -> bool:
+    """As we left it or as it was before, to within a frame."""
+    return min(_frames_off(clip, was.after), _frames_off(clip, was.before_range(clip))) <= 1
+
+
+def _frames_off(clip: otio.schema.Clip, where: TimeRange) -> float:
+    """How many frames lie between where `clip` starts in its media and where `where` does."""
+    source = clip.source_range
+    if source is None or not math.isfinite(places.seconds(source.start_time)):
+        return math.inf
+    return abs((source.start_time - where.start_time).value_rescaled_to(where.start_time.rate))
+
+
+def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str]) -> None:
+    """Read the clip from where it was read before; its place and its end on the timeline stay."""
+    clip, name = seen.clip, seen.address.clip
+    now, before = clip.source_range, was.before_range(clip)
+    silent = was.silence_before or was.silence_after
+    if _is_alike(now, was.after) and (not silent or _remove_silence(clip, was)):
+        clip.source_range = was.before
+        restored.append(f"{name!r} is read from where it was read before")
+        return
+    # What an editor did to the clip since is the editor's: only what we added to its start is taken off.
+    earlier = (
+        before.start_time - was.after.start_time + RationalTime(was.silence_before, was.after.duration.rate)
+    )
+    start = (
+        before.start_time if _frames_off(clip, was.after) <= 1 and not silent else now.start_time + earlier
+    )
+    clip.source_range = TimeRange(start, now.duration)
+    restored.append(f"{name!r} is read from where it was read before")
+    if silent:
+        could_not.append(f"{name!r}: was changed since, so the silence beside it stays")
+
+
+def _is_alike(one: TimeRange | None, other: TimeRange) -> bool:
+    """But for float noise."""
+    return one is not None and all(
+        abs((mine - theirs).to_seconds()) < 1e-6
+        for mine, theirs in ((one.start_time, other.start_time), (one.duration, other.duration))
+    )
+
+
+def _remove_silence(clip: otio.schema.Clip, was: Moved) -> bool:
+    """Take the gap away that kept the clip's place; False where there is none (any more)."""
+    track = clip.parent()
+    index = _index_of(track, clip) + (-1 if was.silence_before else 1)
+    gap = track[index] if isinstance(track, otio.schema.Track) and 0 <= index < len(track) else None
+    length = RationalTime(was.silence_before or was.silence_after, was.after.duration.rate)
+    if not isinstance(gap, otio.schema.Gap) or gap.duration() < length:
+        return False
+    if gap.duration() == length:
+        del track[index]
+    else:
+        # Editors melt gaps that touch into one.
+        gap.source_range = TimeRange(gap.source_range.start_time, gap.source_range.duration - length)
+    return True
