@@ -1,11 +1,12 @@
 """Findings -> changes of the timeline, and back again.
 
-An edit is plain data that names one change. `apply` copies the timeline, makes the changes, and returns the copy;
-`strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole frames.
+An edit is plain data that names one change. `apply` copies the timeline, makes the changes, and returns the
+copy; `strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole
+frames.
 
-What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before. Editors drop
-foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a track's name as well,
-and what was moved is in the sidecar (`review`). Knows no media and decides nothing about evidence.
+What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before. Editors
+drop foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a track's name
+as well, and what was moved is in the sidecar (`review`). Knows no media and weighs no evidence.
 """
 
 from __future__ import annotations
@@ -42,18 +43,19 @@ class SlipSound:
     address: Address
     read_earlier_by_s: float
     note: dict[str, Any] = field(default_factory=dict)
-    """What stands in `metadata["otio_avassist"]`: finding id, bundle, version, confidence, state … plain JSON."""
+    """What stands in `metadata["otio_avassist"]`: finding id, bundle, version, state … plain JSON."""
     span: MediaSpan | None = None
-    """The sound as it was looked at: how far its media reaches. None: only the clip's available range tells."""
+    """The sound as it was looked at: how far its media reaches. None: the clip's available range tells."""
 
 
 @dataclass(frozen=True)
 class AddMarker:
-    """Say something at a stretch of the timeline (0-based seconds), as a marker on the stack that holds the clip."""
+    """Say something at a stretch of the timeline, as a marker on the stack that holds the clip."""
 
     address: Address
     """The clip it speaks of: it tells which timeline of a collection is meant."""
     start_s: float
+    """0-based timeline seconds."""
     duration_s: float
     name: str
     """Short: with its tag it is cut to 40 characters."""
@@ -64,7 +66,7 @@ class AddMarker:
 
 @dataclass(frozen=True)
 class DetachSound:
-    """Give a picture clip's own sound a clip of its own on a new audio track, read from elsewhere in its media."""
+    """Give a picture clip's own sound a clip on a new audio track, read from elsewhere in its media."""
 
     address: Address
     read_earlier_by_s: float
@@ -119,7 +121,7 @@ def edit_for(
         min_confidence: below it, a marker for a person instead of a slip.
         propose: only mark; a person's yes counts for more.
         detach: sound inside the picture's own clip may get a clip of its own.
-        decision: what a person said of this finding: `accepted`, `rejected`, or anything else for nothing yet.
+        decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
         provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
     """
     early_s = finding.audio_early_s
@@ -254,8 +256,8 @@ def _plural(count: int, noun: str) -> str:
 def apply(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> otio.core.SerializableObject:
     """A copy of `root` in which these edits, and nothing else of ours, have been made.
 
-    Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are those of
-    the timeline without it. Decisions kept in the root's metadata stay.
+    Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are those
+    of the timeline without it. Decisions kept in the root's metadata stay.
 
     Raises:
         TimelineError: an edit can't be made: no such clip, a transition beside it, no media to play there.
@@ -322,7 +324,7 @@ def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
     """Where the clip is to be read, cut to what its media has."""
     if target.place.near_transition:
         raise TimelineError(
-            f"{target.address.clip!r}: a transition stands beside it, and moving its sound would move its handles"
+            f"{target.address.clip!r}: a transition stands beside it, and a slip would move its handles"
         )
     source = _source_range(edit, target.clip)
     start, duration = source.start_time, source.duration
@@ -589,7 +591,7 @@ def media_name(clip: otio.schema.Clip) -> str:
 def _taken_back(
     root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None
 ) -> tuple[Any, list[str], list[str]]:
-    """(copy without our work, what was restored, what could not be); decisions in the root's metadata stay."""
+    """(copy without our work, what was restored, what wasn't); decisions in the root's metadata stay."""
     copy = root.deepcopy()
     restored: list[str] = []
     could_not: list[str] = []
@@ -676,7 +678,7 @@ def _restore_forgotten(
         nearest = min(alike, key=lambda each: abs(each.place.at_s - was.record_start_s), default=None)
         if nearest is None:
             could_not.append(
-                f"{was.clip!r}: no clip reads {was.media!r} where we had left it: it was cut, moved or taken away"
+                f"{was.clip!r}: no clip reads {was.media!r} where we had left it: cut, moved or taken away since"
             )
             continue
         left.remove(nearest)

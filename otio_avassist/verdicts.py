@@ -1,7 +1,7 @@
 """An offset -> what broadcasters' recommendations say of it, in words. Numbers and words only.
 
-ITU-R BT.1359-1 (1998) gives two pairs of thresholds, from tests with viewers: where an offset begins to be noticed,
-and where it begins to annoy. EBU R37 (2007) says what a programme may have when it is handed over.
+ITU-R BT.1359-1 (1998) gives two pairs of thresholds, from tests with viewers: where an offset begins to be
+noticed, and where it begins to annoy. EBU R37 (2007) says what a programme may have when it is handed over.
 """
 
 from __future__ import annotations
