@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ from otio_avassist.spans import Address, MediaSpan, Shot, Skipped
 HOSTILE = """</style><script>alert("1")</script>&amp; 'Ünï' =cmd"""
 
 
-def span(kind: str, name: str, media: str = "/nowhere/take.mov", start_s: float = 10.0) -> MediaSpan:
-    address = Address((0, 1), "V1" if kind == "picture" else "A1", 0, name, 1)
-    return MediaSpan(address, kind, media, Path(media), 2.0, 8.0, start_s, 25.0)  # type: ignore[arg-type]
+def span(kind: Literal["picture", "sound"], clip: str, media: str, start_s: float) -> MediaSpan:
+    address = Address((0, 1), "V1" if kind == "picture" else "A1", 0, clip, 1)
+    return MediaSpan(address, kind, media, Path(media), 2.0, 8.0, start_s, 25.0)
 
 
-def shot(name: str, *, start_s: float = 10.0) -> Shot:
+def shot(clip: str, start_s: float) -> Shot:
     return Shot(
-        span("picture", name, start_s=start_s), span("sound", name, "/nowhere/rec.wav", start_s), "link group"
+        span("picture", clip, f"/nowhere/take{start_s:.0f}.mov", start_s),
+        span("sound", clip, "/nowhere/rec.wav", start_s),
+        "link group",
     )
 
 
@@ -31,7 +34,7 @@ def shot(name: str, *, start_s: float = 10.0) -> Shot:
 def early() -> SyncFinding:
     """Sound early by ten frames, found by comparing sounds."""
     return SyncFinding(
-        shot=shot("take.mov"),
+        shot=shot("take.mov", 10.0),
         audio_early_s=0.4,
         confidence=0.97,
         method="sound-to-sound",
@@ -49,9 +52,9 @@ def early() -> SyncFinding:
 @pytest.fixture
 def report(early: SyncFinding) -> Report:
     """A moved shot, one in step, one that abstained under a hostile name, and two clips nobody looked at."""
-    in_step = SyncFinding(shot("b.mov", start_s=20), 0.0, 0.9, "network")
+    in_step = SyncFinding(shot("b.mov", 20.0), 0.0, 0.9, "network")
     unsure = SyncFinding(
-        shot(HOSTILE, start_s=30), None, 0.1, "none", doubts=("nothing moves <here>",), posterior=None
+        shot(HOSTILE, 30.0), None, 0.1, "none", doubts=("nothing moves <here>",), posterior=None
     )
     return Report(
         findings=(

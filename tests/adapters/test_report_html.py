@@ -91,11 +91,7 @@ def test_pictures_and_both_drawings_stand_in_the_card(report, pictures):
 def test_a_finding_without_pictures_is_told_in_words(report):
     page = Page(to_html(report, {}))
     assert "img" not in page.tags
-    assert "sound early by 10.0 frames (400 ms)" in page.text
-
-
-def test_media_that_has_gone_does_not_stop_the_page(report):
-    assert "img" not in Page(to_html(report)).tags
+    assert "Sound early by 10.0 frames (400 ms)" in page.text
 
 
 def test_offset_and_timecode_stand_in_the_table(report):
