@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.sync.config import NetworkConfig
+from models.sync.lag import LagHead
 from models.sync.resnet import ResNet18
 from models.sync.s3d import S3D
 from models.sync.selectors import FeatureSelector
@@ -212,11 +213,11 @@ class SparseSync(nn.Module):
         channels = self.afeat_extractor.channels
         self.a_bridge = nn.Identity() if channels == config.width else AudioBridge(channels, config.width)
         self.transformer = Synchroniser(config)
-        self.lag: nn.Module | None = None
-        if config.lag_dim:
-            from models.sync.lag import LagHead
-
-            self.lag = LagHead(config.width, config.lag_dim, config.offsets_s, window_s=config.window_s)
+        self.lag = (
+            LagHead(config.width, config.lag_dim, config.offsets_s, window_s=config.window_s)
+            if config.lag_dim
+            else None
+        )
 
     def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
         """Logits (B, classes) of pictures (B, T, 3, H, W) and spectrograms (B, 1, F, Ta)."""

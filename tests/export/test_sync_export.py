@@ -40,6 +40,7 @@ CONFIG = SyncConfig(
         visual_time_strides=(2, 1, 1),
         audio_widths=(4, 4, 8, 8),
         audio_depths=(1, 1, 1, 1),
+        lag_dim=4,
     ),
     CLIP,
 )
