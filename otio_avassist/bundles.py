@@ -431,13 +431,18 @@ def _session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the hashed file are nobody's word: onnxruntime looks for them where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    # DirectML refuses sessions with it.
+    options.enable_mem_pattern = "DmlExecutionProvider" not in providers
     with _quiet_stdout():
         if "CUDAExecutionProvider" in providers:
             ort.preload_dlls()
         try:
-            return ort.InferenceSession(graph, sess_options=options, providers=list(providers))
+            session = ort.InferenceSession(graph, sess_options=options, providers=list(providers))
         except Exception as error:  # onnxruntime's own have no common base
             raise BundleError(f"{name}: onnxruntime can't load it: {_first_line(error)}") from error
+    # Or a device that gives up later would be left in silence, and `Model.device` would no longer be true.
+    session.disable_fallback()
+    return session
 
 
 def _usable_cpus() -> int:
