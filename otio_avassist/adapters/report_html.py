@@ -72,7 +72,7 @@ def summary(report: Report) -> str:
     if not report.findings and not report.skipped:
         return "This timeline has no clips."
     looked = f"{_count(len(report.findings), 'shot')} looked at"
-    counts = Counter(line.outcome.action for line in report.findings)
+    counts: Counter[str] = Counter(line.outcome.action for line in report.findings)
     told = [f"{counts[action]} {words}" for action, (_, words, _) in ACTIONS.items() if counts[action]]
     sentence = f"{looked}: {', '.join(told)}." if told else f"{looked}."
     if report.skipped:

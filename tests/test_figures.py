@@ -1,0 +1,151 @@
+"""Drawings are parsed as XML; what is seen of media is compared with films made here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import av
+import numpy as np
+import pytest
+
+from otio_avassist import figures
+from otio_avassist.findings import Posterior, SyncFinding
+from otio_avassist.spans import Address, MediaSpan, Shot
+
+FPS, RATE = 25, 16000
+
+
+def drawing(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def of_class(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [each for each in root if each.get("class") == name]
+
+
+def beats(*at_s: float, length_s: float = 8.0) -> np.ndarray:
+    curve = np.zeros(round(length_s * FPS))
+    for second in at_s:
+        curve[round(second * FPS)] = 1.0
+    return curve
+
+
+def test_dashes_stand_where_the_movement_is():
+    pictures = figures.Pictures(0.0, 8.0, (), beats(2.0, 6.0), beats(1.6, 5.6), beats(2.0, 6.0))
+    marks = of_class(drawing(figures.curves_svg(pictures, mended=False)), "mark")
+    at_s = [float(mark.get("x1", "nan")) / figures.WIDTH * 8.0 for mark in marks]
+    assert at_s == pytest.approx([2.0, 6.0], abs=1 / FPS)
+
+
+def test_as_proposed_draws_the_other_sound_under_the_same_movement():
+    pictures = figures.Pictures(0.0, 8.0, (), beats(2.0), beats(1.6), beats(2.0))
+    as_is = drawing(figures.curves_svg(pictures, mended=False))
+    proposed = drawing(figures.curves_svg(pictures, mended=True))
+    assert of_class(as_is, "motion")[0].get("d") == of_class(proposed, "motion")[0].get("d")
+    assert of_class(as_is, "sound")[0].get("d") != of_class(proposed, "sound")[0].get("d")
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [np.zeros(200), np.full(200, 3.0), np.full(200, np.nan), np.zeros(1)],
+    ids=["silent", "constant", "unknown", "one frame"],
+)
+def test_a_curve_with_nothing_in_it_is_still_a_drawing(curve):
+    svg = figures.curves_svg(figures.Pictures(0.0, 8.0, (), curve, curve, None), mended=False)
+    assert "nan" not in svg
+    assert drawing(svg) is not None
+
+
+def test_belief_peaks_over_its_offset_and_late_is_on_the_left():
+    posterior = Posterior((-0.4, -0.2, 0.0, 0.2, 0.4), (0.7, 0.1, 0.1, 0.05, 0.05))
+    root = drawing(figures.posterior_svg(posterior, -0.4))
+    corners = [corner.split(",") for corner in (of_class(root, "belief")[0].get("points") or "").split()]
+    top_x = min(corners, key=lambda corner: float(corner[1]))[0]
+    assert float(top_x) == pytest.approx(float(of_class(root, "chosen")[0].get("x1", "nan")))
+    assert float(top_x) == min(float(x) for x, _ in corners)
+
+
+def test_an_answer_from_elsewhere_than_the_belief_is_not_drawn_into_it():
+    root = drawing(figures.posterior_svg(Posterior((-1.0, 0.0, 1.0), (0.2, 0.5, 0.3)), 7.5))
+    assert of_class(root, "chosen") == []
+
+
+@pytest.fixture(scope="module")
+def knocks(tmp_path_factory) -> Path:
+    """40 s, dull but for flashes at 27, 29 and 31 s, each with a click 0.4 s before it."""
+    path = tmp_path_factory.mktemp("media") / "knocks.mov"
+    rng = np.random.default_rng(1)
+    wall = rng.integers(60, 120, (72, 128, 3), dtype=np.uint8)
+    flashes_s = (27.0, 29.0, 31.0)
+    sound = rng.normal(0, 0.002, 40 * RATE)
+    for at_s in flashes_s:
+        first = round((at_s - 0.4) * RATE)
+        sound[first : first + 800] += rng.normal(0, 0.5, 800)
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
+        picture.width, picture.height, picture.pix_fmt = 128, 72, "yuv420p"
+        track = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        whole = (np.clip(sound, -1, 1) * 32767).astype(np.int16)[None]
+        heard = av.AudioFrame.from_ndarray(whole, format="s16", layout="mono")
+        heard.sample_rate, heard.pts = RATE, 0
+        file.mux(track.encode(heard))
+        for k in range(40 * FPS):
+            frame = wall.copy()
+            if any(at_s <= k / FPS < at_s + 0.2 for at_s in flashes_s):
+                frame[20:50, 40:80] = 255
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        file.mux(picture.encode())
+        file.mux(track.encode())
+    return path
+
+
+@pytest.fixture
+def early(knocks) -> SyncFinding:
+    address = Address((0, 0), "V1", 0, "knocks.mov", 0)
+    picture = MediaSpan(address, "picture", str(knocks), knocks, 0.0, 40.0, 0.0, FPS)
+    shot = Shot(picture, replace(picture, kind="sound"), "same media")
+    return SyncFinding(shot, audio_early_s=0.4, confidence=0.9, method="network")
+
+
+def peak_s(curve: np.ndarray) -> float:
+    return int(np.argmax(np.diff(curve))) / FPS
+
+
+def test_the_telling_seconds_of_a_long_shot_are_drawn(early):
+    (pictures,) = figures.gather([early]).values()
+    assert pictures.start_s <= 26.6
+    assert pictures.start_s + pictures.duration_s >= 31.2
+    assert pictures.duration_s == figures.LONGEST_S
+    assert len(pictures.motion) == len(pictures.sound) == round(figures.LONGEST_S * FPS)
+
+
+def test_the_sound_is_drawn_early_as_it_is_and_under_its_flash_as_proposed(early):
+    (pictures,) = figures.gather([early]).values()
+    flashes = np.flatnonzero(pictures.motion > pictures.motion.max() / 2) / FPS + pictures.start_s
+    assert np.abs(flashes - 27.0).min() < 2 / FPS
+    window = slice(round((26.0 - pictures.start_s) * FPS), round((28.0 - pictures.start_s) * FPS))
+    assert peak_s(pictures.sound[window]) + 26.0 == pytest.approx(26.6, abs=0.1)
+    assert pictures.mended is not None
+    assert peak_s(pictures.mended[window]) + 26.0 == pytest.approx(27.0, abs=0.1)
+
+
+def test_thumbnails_are_jpegs_that_can_be_mailed(early):
+    (pictures,) = figures.gather([early]).values()
+    assert len(pictures.thumbnails) == figures.THUMBNAILS
+    assert all(jpeg.startswith(b"\xff\xd8") and len(jpeg) < 20_000 for jpeg in pictures.thumbnails)
+
+
+def test_what_is_out_of_step_is_shown_before_what_is_in_step(early):
+    in_step = replace(early, audio_early_s=0.0)
+    moved = replace(early, shot=replace(early.shot, paired_by="link group"))
+    elsewhere = replace(moved, shot=Shot(replace(early.shot.lead, start_s=1.0), early.shot.sound, "overlap"))
+    assert list(figures.gather([in_step, elsewhere], most=1)) == [elsewhere.id]
+
+
+def test_media_that_has_gone_and_sound_without_picture_are_left_out(early):
+    gone = replace(early.shot.lead, path=Path("/nowhere/gone.mov"))
+    missing = replace(early, shot=Shot(gone, replace(gone, kind="sound"), "same media"))
+    alone = replace(early, shot=Shot(None, early.shot.sound, "alone"))
+    assert figures.gather([missing, alone]) == {}
