@@ -59,7 +59,9 @@ def _analysis_options(command: Callable) -> Callable:
             help="Media under OLD lies under NEW here (Windows paths too); repeatable.",
         ),
         click.option("--bundle", type=a_path, help="Folder of the network to ask."),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option(
+            "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+        ),
         click.option("--propose", is_flag=True, help="Only mark what was found; move nothing."),
         click.option(
             "--detach", is_flag=True,

@@ -1,4 +1,4 @@
-"""What `avassist doctor` looks at: versions, the plugin as OTIO sees it, bundles, and the device that runs."""
+"""What `avassist doctor` looks at: versions, the plugin as OTIO sees it, bundles, the device that runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The road itself: a timeline goes in, its media is watched and listened to, a copy and a report come out.
 
-`analyse` only looks; `assist` also edits a copy. Neither touches the timeline it was given, and neither knows the
-file it came from: reading and writing belong to the command and to OpenTimelineIO's adapters.
+`analyse` only looks; `assist` also edits a copy. Neither touches the timeline it was given, and neither knows
+the file it came from: reading and writing belong to the command and to OpenTimelineIO's adapters.
 """
 
 from __future__ import annotations

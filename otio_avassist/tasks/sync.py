@@ -5,21 +5,21 @@ A ladder of evidence, cheapest first, which stops at the first rung that is sure
 1. what the container says: picture and sound of one file, read from different seconds of it
 2. embedded timecode: the picture's file against the recorder's
 3. sound against sound: the recorder against the camera's own track
-4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the media,
-   and the network's windows, voted into one belief over offsets
+4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the
+   media, and the network's windows, voted into one belief over offsets
 
-Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence is
-thin.
+Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence
+is thin.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,15 +113,6 @@ class Heard:
     jumps: tuple[Jump, ...] = ()
     residual_s: float | None = None
     doubts: tuple[str, ...] = ()
-
-
-@dataclass
-class _Watched:
-    """What is kept of pictures and sound while they stream by: a few numbers a frame, and the network's words."""
-
-    motion: list[np.ndarray] = field(default_factory=list)
-    sound: list[np.ndarray] = field(default_factory=list)
-    probabilities: list[np.ndarray] = field(default_factory=list)
 
 
 def analyse(
@@ -282,10 +273,14 @@ def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options
         heard,
         Evidence(
             "timecode", early_s, 0.6 if by_default else 0.95,
-            f"timecode {picture.timecode or ''} of the picture against {sound.timecode or 'time reference'} of the sound"
+            f"timecode of the picture ({clock(picture)}) against that of the sound ({clock(sound)})"
             + (": both start on the full hour, which may be a default" if by_default else ""),
         ),
     )  # fmt: skip
+
+
+def clock(info: windows.MediaInfo) -> str:
+    return info.timecode or f"{info.timecode_s:.3f} s after midnight"
 
 
 def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
@@ -328,63 +323,137 @@ def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options,
     if "network" not in wanted:
         model = None
     watched = _watch(each, model, options, tick)
-    motion, sound = np.concatenate(watched.motion), np.concatenate(watched.sound)
-
     posteriors = []
     if "clap" in wanted:
-        clap = alignment.match_claps(motion, sound, PICTURE_FPS, max_offset_s=options.max_offset_s)
+        clap = alignment.match_claps(
+            watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
+        )
         heard = _add(heard, Evidence("clap", clap.early_s, clap.confidence, clap.note))
     if "sound-to-picture" in wanted:
-        energy = alignment.match_energy(motion, sound, PICTURE_FPS, max_offset_s=options.max_offset_s)
+        energy = alignment.match_energy(
+            watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
+        )
         heard = _add(heard, Evidence("sound-to-picture", energy.early_s, energy.confidence, energy.note))
         posteriors.append(energy.posterior)
-    if watched.probabilities and model is not None:
-        vote = alignment.vote(np.stack(watched.probabilities), np.asarray(model.card.classes))
+    if model is not None:
+        vote = alignment.vote(watched.probabilities, np.array(model.card.classes))
         heard = _add(heard, Evidence("network", vote.early_s, vote.confidence, vote.note))
         posteriors.append(vote.posterior)
     return replace(heard, posterior=alignment.combine(posteriors)) if posteriors else heard
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """What is kept of pictures and sound while they stream by: numbers a frame, and the network's words."""
+
+    fps: float
+    motion: np.ndarray
+    """Of `signals.MotionEnergy`. Shape: (T, 2)."""
+    sound: np.ndarray
+    """Of `signals.SoundEnergy`. Shape: (T, 3)."""
+    probabilities: np.ndarray
+    """The network's, a row a window. Shape: (W, K)."""
+
+
 def _watch(each: Pool, model: Model | None, options: Options, tick) -> _Watched:
-    """Stream pictures and sound once; keep curves and the network's windows, never the media."""
-    fps, side = PICTURE_FPS, PICTURE_SIDE
-    if model is not None:
-        fps, side = model.card.preprocessing["fps"], model.card.preprocessing["side"]
-    kept = _Watched()
+    """Stream pictures and sound once; the media itself is let go."""
+    numbers = model.card.preprocessing if model is not None else {}
+    fps, side = numbers.get("fps", PICTURE_FPS), numbers.get("side", PICTURE_SIDE)
+    asked = _Asked(model, every=max(1, round(options.window_every_s / PIECE_S)))
+    curves = []
     done_s = 0.0
     for start_s, end_s in each.stretches:
         motion, sound = signals.MotionEnergy(), signals.SoundEnergy(SOUND_RATE, fps)
-        pieces: deque[windows.Window] = deque(maxlen=_pieces_a_window(model))
-        for number, piece in enumerate(
-            windows.windows(
-                each.picture_stretch(start_s, end_s), each.sound_stretch(start_s, end_s),
-                length_s=PIECE_S, hop_s=PIECE_S, fps=fps, side=side, rate=SOUND_RATE,
-            )
-        ):  # fmt: skip
-            kept.motion.append(motion(piece.frames))
-            kept.sound.append(sound(piece.samples))
-            pieces.append(piece)
-            if model is not None and len(pieces) == pieces.maxlen and number % options.window_every_s == 0:
-                kept.probabilities.append(ask(model, list(pieces)))
+        moves, sounds = [], []
+        asked.start()
+        for piece in windows.windows(
+            each.picture_stretch(start_s, end_s),
+            each.sound_stretch(start_s, end_s),
+            length_s=PIECE_S,
+            hop_s=PIECE_S,
+            fps=fps,
+            side=side,
+            rate=SOUND_RATE,
+        ):
+            assert piece.frames is not None
+            assert piece.samples is not None
+            moves.append(motion(piece.frames))
+            sounds.append(sound(piece.samples))
+            asked.see(piece)
             tick(done_s + piece.start_s)
+        curves.append(_of_one_length(moves, sounds))
         done_s += end_s - start_s
-    return kept
+    moved, sounded = zip(*curves, strict=True)
+    return _Watched(fps, np.concatenate(moved), np.concatenate(sounded), asked.answers())
+
+
+def _of_one_length(moves: list[np.ndarray], sounds: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The sound's curve ends a frame early at most: its last window isn't complete."""
+    motion = np.concatenate([np.zeros((0, 2), np.float32), *moves])
+    sound = np.concatenate([np.zeros((0, 3), np.float32), *sounds])
+    length = min(len(motion), len(sound))
+    return motion[:length], sound[:length]
+
+
+class _Asked:
+    """The network, asked about a window every so many pieces, as many windows at once as its device likes."""
+
+    def __init__(self, model: Model | None, every: int) -> None:
+        self._model = model
+        self._every = every
+        self._pieces: deque[windows.Window] = deque(maxlen=_pieces_a_window(model))
+        self._seen = 0
+        self._waiting: list[dict[str, np.ndarray]] = []
+        self._answers: list[np.ndarray] = []
+
+    def start(self) -> None:
+        """A new stretch: no window reaches over the gap."""
+        self._pieces.clear()
+        self._seen = 0
+
+    def see(self, piece: windows.Window) -> None:
+        if self._model is None:
+            return
+        self._pieces.append(piece)
+        if len(self._pieces) == self._pieces.maxlen and self._seen % self._every == 0:
+            self._waiting.append(network_inputs(list(self._pieces), self._model.card.preprocessing))
+        if len(self._pieces) == self._pieces.maxlen:
+            self._seen += 1
+        if len(self._waiting) >= self._model.batch:
+            self._ask()
+
+    def answers(self) -> np.ndarray:
+        """(W, K) probabilities of all windows so far."""
+        if self._waiting:
+            self._ask()
+        classes = len(self._model.card.classes) if self._model is not None else 0
+        return np.concatenate([np.zeros((0, classes)), *self._answers])
+
+    def _ask(self) -> None:
+        assert self._model is not None
+        batch = {name: np.stack([each[name] for each in self._waiting]) for name in self._waiting[0]}
+        self._waiting.clear()
+        logits = self._model(**batch)["logits"]
+        exps = np.exp(logits - logits.max(axis=1, keepdims=True))
+        self._answers.append(exps / exps.sum(axis=1, keepdims=True))
 
 
 def _pieces_a_window(model: Model | None) -> int:
     return round(model.card.preprocessing["window_s"] / PIECE_S) if model is not None else 1
 
 
-def ask(model: Model, pieces: Sequence[windows.Window]) -> np.ndarray:
-    """(K,) probabilities of the network's offsets for one window, given as consecutive pieces."""
-    numbers = model.card.preprocessing
-    frames = np.concatenate([piece.frames for piece in pieces])
-    samples = np.concatenate([piece.samples for piece in pieces])
-    vis = signals.imagenet_floats(signals.crop_centre(frames, numbers["crop"]))
-    aud = signals.log_spectrogram(samples, n_fft=numbers["n_fft"], hop=numbers["hop"])
-    logits = model(vis=vis[None], aud=aud[None, None])["logits"][0]
-    exps = np.exp(logits - logits.max())
-    return exps / exps.sum()
+def network_inputs(pieces: Sequence[windows.Window], numbers: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Consecutive pieces as the network eats them: `vis` (T, 3, H, W) and `aud` (1, F, Ta), float32.
+
+    Args:
+        numbers: the card's preprocessing.
+    """
+    frames = np.concatenate([piece.frames for piece in pieces if piece.frames is not None])
+    samples = np.concatenate([piece.samples for piece in pieces if piece.samples is not None])
+    return {
+        "vis": signals.imagenet_floats(signals.crop_centre(frames, numbers["crop"])),
+        "aud": signals.log_spectrogram(samples, n_fft=numbers["n_fft"], hop=numbers["hop"])[None],
+    }
 
 
 def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFinding:
@@ -394,7 +463,8 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         said if said.audio_early_s is None else replace(said, audio_early_s=said.audio_early_s + own_s)
         for said in heard.evidence
     )
-    decided, confidence, doubts = decide(evidence, options)
+    posterior = _moved(heard.posterior, own_s)
+    decided, confidence, doubts = decide(_pictures_as_one(evidence, posterior), options)
     by_sound = decided is not None and decided.method == "sound-to-sound"
     return SyncFinding(
         shot=shot,
@@ -403,7 +473,7 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         method=decided.method if decided else "none",
         doubts=doubts + (heard.doubts if by_sound else ()),
         evidence=evidence,
-        posterior=_moved(heard.posterior, own_s),
+        posterior=posterior,
         drift_ppm=heard.drift_ppm if by_sound else None,
         jumps=tuple(replace(jump, audio_early_s=jump.audio_early_s + own_s) for jump in heard.jumps)
         if by_sound
@@ -411,6 +481,17 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         residual_s=heard.residual_s if by_sound else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
     )
+
+
+def _pictures_as_one(evidence: Sequence[Evidence], posterior: Posterior | None) -> list[Evidence]:
+    """Motion energy and the network look at the same pictures: their beliefs are combined, and count once."""
+    if posterior is None:
+        return list(evidence)
+    looked = [each for each in evidence if each.method in ("sound-to-picture", "network")]
+    early_s, confidence = alignment.match_posterior(posterior)
+    best = max(looked, key=lambda each: each.confidence)
+    together = replace(best, audio_early_s=early_s, confidence=confidence)
+    return [each for each in evidence if each not in looked] + [together]
 
 
 AGREE_S = 0.06
