@@ -101,12 +101,17 @@ def resolve(root: otio.core.SerializableObject, path: tuple[int, ...]) -> otio.c
 
 
 def seconds(time: otio.opentime.RationalTime) -> float:
-    """True seconds: 23.976 and its kin stand for exact rates. NaN where the rate is 0 or no number."""
+    """True seconds: 23.976 and its kin stand for exact rates. NaN where that is no length of time."""
     try:
         rate = exact_rate(time.rate)
     except ValueError:
         return math.nan
-    return time.value * rate.denominator / rate.numerator
+    exact_s = time.value * rate.denominator / rate.numerator
+    return exact_s if abs(exact_s) < _CENTURY_S else math.nan
+
+
+_CENTURY_S = 3.2e9
+"""Numbers beyond it are broken ones, and would overflow further on."""
 
 
 def url_of(reference: otio.core.MediaReference | None) -> str:

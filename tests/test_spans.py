@@ -363,6 +363,7 @@ REASONS = {
     "rate 0": (clip(rate=0), "rate of 0"),
     "available rate 0": (clip(available=span(0, 100, 0)), "rate of 0"),
     "not a number": (clip(start=float("nan")), "no valid numbers"),
+    "beyond all time": (clip(start=1e300), "no valid numbers"),
     "zero length": (clip(frames=0), "no length"),
     "negative length": (clip(frames=-5), "no length"),
     "after the end of the file": (clip(start=2000, available=span(0, 1500)), "lies outside its media"),
