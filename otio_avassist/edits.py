@@ -1,12 +1,13 @@
 """Findings -> changes of the timeline, and back again.
 
 An edit is plain data that names one change. `apply` copies the timeline, makes the changes, and returns the
-copy; `strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole
-frames.
+copy; `strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in
+whole frames.
 
-What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before. Editors
-drop foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a track's name
-as well, and what was moved is in the sidecar (`review`). Knows no media and weighs no evidence.
+What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before.
+Editors drop foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a
+track's name as well, and what was moved is in the sidecar (`review`). Knows no media and weighs no
+evidence.
 """
 
 from __future__ import annotations
@@ -256,8 +257,8 @@ def _plural(count: int, noun: str) -> str:
 def apply(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> otio.core.SerializableObject:
     """A copy of `root` in which these edits, and nothing else of ours, have been made.
 
-    Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are those
-    of the timeline without it. Decisions kept in the root's metadata stay.
+    Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are
+    those of the timeline without it. Decisions kept in the root's metadata stay.
 
     Raises:
         TimelineError: an edit can't be made: no such clip, a transition beside it, no media to play there.
@@ -678,7 +679,7 @@ def _restore_forgotten(
         nearest = min(alike, key=lambda each: abs(each.place.at_s - was.record_start_s), default=None)
         if nearest is None:
             could_not.append(
-                f"{was.clip!r}: no clip reads {was.media!r} where we had left it: cut, moved or taken away since"
+                f"{was.clip!r}: no clip reads {was.media!r} where we had left it: cut, moved or gone since"
             )
             continue
         left.remove(nearest)

@@ -1,14 +1,14 @@
 """Findings <-> what a person decided about them: proposed, accepted, rejected.
 
-A decision stands in two places, by finding id: in the root object's `metadata["otio_avassist"]["findings"]`, and
-in the sidecar NAME.avassist.json, which outlives editors that drop foreign metadata. The sidecar also keeps
-which stretch of which media each finding spoke of, so that a decision is found again when an editor has moved a
-range by a frame (and with it changed the id), and what was moved (`edits.Moved`), so that `edits.strip` can put
-it back.
+A decision stands in two places, by finding id: in the root object's
+`metadata["otio_avassist"]["findings"]`, and in the sidecar NAME.avassist.json, which outlives editors that
+drop foreign metadata. The sidecar also keeps which stretch of which media each finding spoke of, so that a
+decision is found again when an editor has moved a range by a frame (and with it changed the id), and what
+was moved (`edits.Moved`), so that `edits.strip` can put it back.
 
-Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers and
-clips, and the sidecar, the decision with the latest `when`, else the first of these three that says anything.
-Nothing here is dated unless the person's decision was: same input, same bytes.
+Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers
+and clips, and the sidecar, the decision with the latest `when`, else the first of these three that says
+anything. Nothing here is dated unless the person's decision was: same input, same bytes.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def remember(
         lines: what was found in this run.
 
     Returns:
-        A copy of `timeline` with the decisions in its root's metadata, and the new sidecar; {}: nothing to keep.
+        A copy of `timeline` with the decisions in its root's metadata, and the new sidecar; {} is none.
     """
     known = decisions(before, sidecar)
     decided = dict(known.by_id)

@@ -1,0 +1,315 @@
+"""A timeline -> what an editor would refuse, drop or show wrongly of it, and what helps.
+
+The rules are those that others measured with DaVinci Resolve 18.5 to 21.1, Premiere 26 and 27 (beta) and
+Kdenlive's source; they may change with the editors' versions. Nothing is opened but the timeline: whether
+media is there and readable is the analysis's business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import opentimelineio as otio
+
+from otio_avassist import edits, places
+from otio_avassist.errors import UsageError
+from otio_avassist.places import Seen
+from otio_avassist.urls import is_windows, remote_scheme
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that an editor would not take as it is meant."""
+
+    where: str
+    what: str
+    remedy: str
+
+
+Rule = Callable[[Any], Iterator[Problem]]
+
+
+def check(root: Any, editor: str) -> tuple[Problem, ...]:
+    """Everything that `editor` (resolve, premiere or kdenlive) is known to stumble over in `root`.
+
+    Raises:
+        UsageError: no rules for such an editor.
+    """
+    if editor not in RULES:
+        raise UsageError(f"no rules for {editor!r}; there are some for {', '.join(RULES)}")
+    if root is None:
+        what = "holds nothing (null): whatever wrote it has lost the timeline"
+        return (Problem("the file", what, "write it again; a hook must never return None"),)
+    return tuple(problem for rule in RULES[editor] for problem in rule(root))
+
+
+def file_urls(root: Any) -> Iterator[Problem]:
+    """Resolve 20.2 drops every clip of such a timeline, Premiere 27 refuses it."""
+    for clip, url in _urls(root):
+        if url.lower().startswith("file:"):
+            yield Problem(clip, f"its media is written as a file: url ({url})", "write the bare path")
+
+
+def encoded_urls(root: Any) -> Iterator[Problem]:
+    """Resolve 21 refuses the whole import; Kdenlive doesn't decode."""
+    for clip, url in _urls(root):
+        if url.lower().startswith("file:") and "%" in url:
+            yield Problem(
+                clip, f"its media url is percent-encoded ({url})", "write the bare path, spaces and all"
+            )
+
+
+def relative_urls(root: Any) -> Iterator[Problem]:
+    """Resolve's OTIO import doesn't search for media."""
+    for clip, url in _urls(root):
+        anchored = url.startswith("/") or (is_windows(url) and url[1:2] in (":", "\\"))
+        if not anchored and not remote_scheme(url) and not url.lower().startswith("file:"):
+            yield Problem(
+                clip, f"its media is named relative to nobody knows what ({url})", "write the whole path"
+            )
+
+
+def ranges_before_media(root: Any) -> Iterator[Problem]:
+    """Resolve 21 refuses the whole import: ranges must count from the media's start timecode."""
+    for seen in _clips(root):
+        source, available = seen.clip.source_range, _available(seen.clip)
+        if source is None or available is None or not _finite(source) or not _finite(available):
+            continue
+        early_s = places.seconds(available.start_time) - places.seconds(source.start_time)
+        if early_s > 0.5 / source.start_time.rate:
+            what = f"is read from {early_s:.2f} s before its media's first frame"
+            yield Problem(_where(seen), what, "count its source range from the media's start timecode")
+
+
+def fractional_ranges(root: Any) -> Iterator[Problem]:
+    """Half of such clips come back from Resolve a frame off; whole frames never do."""
+    for seen in _clips(root):
+        source = seen.clip.source_range
+        if source is None or not _finite(source):
+            continue
+        numbers = source.start_time.value, source.duration.value
+        if any(abs(number - round(number)) > 1e-3 for number in numbers):
+            what = f"starts or ends between two frames ({numbers[0]:g}, {numbers[1]:g} long)"
+            yield Problem(_where(seen), what, "round to whole frames, or look for cuts that are a frame off")
+
+
+def missing_media(root: Any) -> Iterator[Problem]:
+    """Kdenlive takes clips with a file only; in Resolve and Premiere these come in offline or as titles."""
+    for seen in _clips(root):
+        reference = seen.clip.media_reference
+        if not isinstance(reference, otio.schema.ExternalReference) or not reference.target_url:
+            what = f"names no media file ({type(reference).__name__})"
+            yield Problem(_where(seen), what, "link it to a file, or render it to one")
+
+
+def idle_warps(root: Any) -> Iterator[Problem]:
+    """Premiere drops a clip's motion effects for a speed change that changes nothing."""
+    for seen in _clips(root):
+        if any(abs(scalar - 1) < 1e-9 for scalar in _speeds(seen.clip)):
+            yield Problem(_where(seen), "has a speed change of 100 %", "take the effect away")
+
+
+def fast_warps(root: Any) -> Iterator[Problem]:
+    """Resolve 19 lands 1 to 9 frames off at the end of sped-up clips, and wrongly in reverse."""
+    for seen in _clips(root):
+        for scalar in _speeds(seen.clip):
+            if scalar > 1 + 1e-9 or scalar < 0:
+                what = f"runs at {scalar * 100:g} %, which some versions land frames off"
+                yield Problem(_where(seen), what, "look at its last frame after the import")
+
+
+def dropped_effects(root: Any) -> Iterator[Problem]:
+    """Kdenlive's import passes effects and speed changes over."""
+    for seen in _clips(root):
+        if names := sorted({type(effect).__name__ for effect in seen.clip.effects}):
+            what = f"has effects that are not read ({', '.join(names)})"
+            yield Problem(_where(seen), what, "render it, or set them again in Kdenlive")
+
+
+def short_stills(root: Any) -> Iterator[Problem]:
+    """Premiere wants a still's available range to cover what is used of it; Resolve writes one frame."""
+    for seen in _clips(root):
+        source, available = seen.clip.source_range, _available(seen.clip)
+        if source is None or available is None or not _finite(source) or not _finite(available):
+            continue
+        if available.duration.value <= 1 < source.duration.value:
+            what = f"is a still of one frame used for {source.duration.value:g}"
+            yield Problem(_where(seen), what, "give the still an available range as long as its use")
+
+
+def notes_missing(root: Any) -> Iterator[Problem]:
+    """Resolve takes a marker's note from its own metadata only."""
+    for where, marker in _markers(root):
+        note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note")
+        if marker.comment and not note:
+            remedy = "put it into metadata.Resolve_OTIO.Note as well"
+            yield Problem(where, "its text is in the comment, where Resolve doesn't look", remedy)
+
+
+def names_missing(root: Any) -> Iterator[Problem]:
+    """Premiere shows the name of a sequence's marker, and no comment."""
+    for where, marker in _markers(root):
+        if not marker.name and _texts(marker):
+            yield Problem(
+                where, "its text is not in its name, all that Premiere shows", "name it in a few words"
+            )
+
+
+def comments_missing(root: Any) -> Iterator[Problem]:
+    """Kdenlive takes a marker's text from the comment."""
+    for where, marker in _markers(root):
+        if not marker.comment and _texts(marker):
+            yield Problem(
+                where, "its text is not in its comment, all that Kdenlive reads", "put it there as well"
+            )
+
+
+def empty_markers(root: Any) -> Iterator[Problem]:
+    """A marker of no length is no marker in Resolve."""
+    for where, marker in _markers(root):
+        if marker.marked_range.duration.value < 1:
+            yield Problem(where, "is shorter than a frame", "make it one frame long")
+
+
+def foreign_colours(root: Any) -> Iterator[Problem]:
+    """Resolve maps more than OpenTimelineIO's colours; the others show some default for them."""
+    known = {value for name, value in vars(otio.schema.MarkerColor).items() if name.isupper()}
+    for where, marker in _markers(root):
+        colour = marker.color
+        if isinstance(colour, str) and colour and colour not in known:
+            yield Problem(
+                where, f"its colour {colour!r} isn't one of OpenTimelineIO's", "take the nearest of those"
+            )
+
+
+def track_kinds(root: Any) -> Iterator[Problem]:
+    """Kinds are compared by the letter: tracks of any other spelling are passed over."""
+    for track in _tracks(root):
+        if track.kind not in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
+            yield Problem(_named(track), f"is a track of kind {track.kind!r}", "write 'Video' or 'Audio'")
+
+
+def disabled_tracks(root: Any) -> Iterator[Problem]:
+    """Premiere 27 refuses a timeline that has one."""
+    for track in _tracks(root):
+        if not track.enabled:
+            yield Problem(_named(track), "is a disabled track", "take it out, or disable its clips instead")
+
+
+def unnamed_stacks(root: Any) -> Iterator[Problem]:
+    """Premiere names a sequence after the stack of tracks, not after the timeline."""
+    for timeline in edits.everything(root):
+        if isinstance(timeline, otio.schema.Timeline) and timeline.name and not timeline.tracks.name:
+            what = "Premiere names the sequence after the stack of tracks, which has no name"
+            yield Problem(repr(timeline.name), what, "name the stack too")
+
+
+def broken_numbers(root: Any) -> Iterator[Problem]:
+    """NaN makes invalid JSON, a rate of 0 has no seconds; readers give up on the whole file."""
+    for item in edits.everything(root):
+        for time_range in _ranges(item):
+            if not _finite(time_range):
+                zero = 0 in (time_range.start_time.rate, time_range.duration.rate)
+                what = "has a rate of 0" if zero else "has a time that is no number"
+                yield Problem(_named(item), what, "give it a range again")
+        if _has_nan(item.metadata):
+            yield Problem(_named(item), "has a number that is none in its metadata", "take it out")
+
+
+_EVERYWHERE: tuple[Rule, ...] = (broken_numbers, track_kinds)
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "resolve": (
+        *_EVERYWHERE,
+        file_urls,
+        encoded_urls,
+        relative_urls,
+        ranges_before_media,
+        fractional_ranges,
+        fast_warps,
+        notes_missing,
+        empty_markers,
+    ),
+    "premiere": (
+        *_EVERYWHERE,
+        file_urls,
+        short_stills,
+        idle_warps,
+        disabled_tracks,
+        names_missing,
+        unnamed_stacks,
+        foreign_colours,
+    ),
+    "kdenlive": (
+        *_EVERYWHERE,
+        encoded_urls,
+        missing_media,
+        dropped_effects,
+        comments_missing,
+        foreign_colours,
+    ),
+}
+
+
+def _clips(root: Any) -> Iterator[Seen]:
+    yield from places.walk(root)
+
+
+def _where(seen: Seen) -> str:
+    return f"{seen.address.track}: {seen.address.clip}" if seen.address.track else seen.address.clip
+
+
+def _urls(root: Any) -> Iterator[tuple[str, str]]:
+    for seen in _clips(root):
+        if url := places.url_of(seen.clip.media_reference):
+            yield _where(seen), url
+
+
+def _available(clip: otio.schema.Clip) -> otio.opentime.TimeRange | None:
+    return clip.media_reference.available_range if clip.media_reference else None
+
+
+def _speeds(clip: otio.schema.Clip) -> list[float]:
+    warps = (each for each in clip.effects if isinstance(each, otio.schema.LinearTimeWarp))
+    return [warp.time_scalar for warp in warps if not isinstance(warp, otio.schema.FreezeFrame)]
+
+
+def _markers(root: Any) -> Iterator[tuple[str, otio.schema.Marker]]:
+    for item in edits.everything(root):
+        if isinstance(item, otio.core.Item):
+            for marker in item.markers:
+                yield f"marker {marker.name!r} on {_named(item)}", marker
+
+
+def _texts(marker: otio.schema.Marker) -> bool:
+    """It says anything anywhere."""
+    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note")
+    return bool(marker.name or marker.comment or note)
+
+
+def _tracks(root: Any) -> Iterator[otio.schema.Track]:
+    return (each for each in edits.everything(root) if isinstance(each, otio.schema.Track))
+
+
+def _named(item: Any) -> str:
+    return repr(item.name) if item.name else f"a {type(item).__name__.lower()} without a name"
+
+
+def _ranges(item: Any) -> list[otio.opentime.TimeRange]:
+    found = [getattr(item, name, None) for name in ("source_range", "available_range", "marked_range")]
+    return [each for each in found if isinstance(each, otio.opentime.TimeRange)]
+
+
+def _finite(time_range: otio.opentime.TimeRange) -> bool:
+    return math.isfinite(places.seconds(time_range.start_time) + places.seconds(time_range.duration))
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if hasattr(value, "values"):
+        return any(_has_nan(each) for each in value.values())
+    return not isinstance(value, str) and hasattr(value, "__iter__") and any(_has_nan(each) for each in value)
