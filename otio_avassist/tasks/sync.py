@@ -488,7 +488,7 @@ def _pictures_as_one(evidence: Sequence[Evidence], posterior: Posterior | None) 
     if posterior is None:
         return list(evidence)
     looked = [each for each in evidence if each.method in ("sound-to-picture", "network")]
-    early_s, confidence = alignment.match_posterior(posterior)
+    early_s, confidence = alignment.believe(posterior)
     best = max(looked, key=lambda each: each.confidence)
     together = replace(best, audio_early_s=early_s, confidence=confidence)
     return [each for each in evidence if each not in looked] + [together]
