@@ -11,7 +11,7 @@ def main() -> None:
     from otio_avassist.errors import AvAssistError, CancelledError
 
     try:
-        avassist(standalone_mode=False)
+        sys.exit(avassist(standalone_mode=False))
     except (KeyboardInterrupt, CancelledError):
         _end("stopped; nothing was written", CancelledError.exit_code)
     except AvAssistError as error:
@@ -25,8 +25,6 @@ def main() -> None:
 
         if isinstance(error, click.exceptions.Abort):
             _end("stopped; nothing was written", CancelledError.exit_code)
-        if isinstance(error, click.exceptions.Exit):
-            sys.exit(error.exit_code)
         if isinstance(error, click.ClickException):
             error.show()
             sys.exit(error.exit_code)

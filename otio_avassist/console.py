@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from otio_avassist.progress import Progress, silent
 
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Line, Report
+    from otio_avassist.spans import Skipped
 
 ACTION_STYLE = {"slipped": "green", "detached": "green", "marked": "yellow", "abstained": "dim"}
 
@@ -73,18 +74,30 @@ def show(report: Report, *, to_stderr: bool = False) -> None:
             style = ACTION_STYLE.get(line.outcome.action, "")
             finding = line.finding
             table.add_row(
-                finding.shot.lead.address.clip, _offset(line), finding.method, f"{finding.confidence:.0%}",
-                Text(line.outcome.action, style),
+                Text(finding.shot.lead.address.clip), _offset(line), finding.method,
+                f"{finding.confidence:.0%}", Text(line.outcome.action, style),
             )  # fmt: skip
             for doubt in finding.doubts:
                 table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "")
         console.print(table)
     if report.skipped:
-        skipped = Table("Not looked at", "Why", title_justify="left")
-        for clip in report.skipped:
-            skipped.add_row(f"{clip.track}: {clip.clip}", Text(clip.reason))
-        console.print(skipped)
+        table = Table("Not looked at", "Why")
+        for reason, clips in _by_reason(report.skipped).items():
+            table.add_row(Text(_names(clips)), Text(reason))
+        console.print(table)
     console.print(summary(report))
+
+
+def _by_reason(skipped: Iterable[Skipped]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for clip in skipped:
+        grouped.setdefault(clip.reason, []).append(f"{clip.track}: {clip.clip}")
+    return grouped
+
+
+def _names(clips: list[str], most: int = 4) -> str:
+    more = f"\nand {len(clips) - most} more" if len(clips) > most else ""
+    return "\n".join(clips[:most]) + more
 
 
 def _title(report: Report) -> str:
