@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import opentimelineio as otio
 import pytest
 
@@ -288,3 +290,195 @@ def test_the_programs_own_log_hears_it_too(assist, caplog, capsys):
 
 def test_a_broken_hook_before_ours_is_not_made_worse(assist):
     assert run.mend(None, ASKED) is None
+
+
+# Real runs: a camera's picture, and the sound of a recorder that heard the same, laid 10 frames early
+
+
+LATE_FRAMES = 10
+SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory) -> Path:
+    """camera.mp4, and recorder.wav which hears the same from one second before."""
+    folder = tmp_path_factory.mktemp("media")
+    rng = np.random.default_rng(5)
+    heard = (
+        0.2
+        * rng.standard_normal((SECONDS + 2) * 16000)
+        * (1 + np.sin(np.arange((SECONDS + 2) * 16000) / 3000))
+    )
+    with av.open(str(folder / "recorder.wav"), "w") as file:
+        write_sound(file, file.add_stream("pcm_s16le", rate=16000, layout="mono"), heard)
+    with av.open(str(folder / "camera.mp4"), "w") as file:
+        picture = file.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        sound = file.add_stream("aac", rate=16000, layout="mono")
+        for _ in range(25 * SECONDS):
+            frame = av.VideoFrame.from_ndarray(rng.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")
+            file.mux(picture.encode(frame))
+        file.mux(picture.encode())
+        write_sound(file, sound, heard[16000:-16000])
+    return folder
+
+
+def write_sound(file, stream, samples: np.ndarray) -> None:
+    frame = av.AudioFrame.from_ndarray((samples.clip(-1, 1) * 32767).astype(np.int16)[None], "s16", "mono")
+    frame.sample_rate = 16000
+    frame.pts = 0  # or the encoder's own delay is written as sound
+    file.mux(stream.encode(frame))
+    file.mux(stream.encode())
+
+
+@pytest.fixture
+def project(media, tmp_path) -> Path:
+    """A folder with a cut whose sound is late, and its media beside it, named relative to it."""
+    for file in media.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    otio.adapters.write_to_file(late_cut(), str(tmp_path / "cut.otio"))
+    return tmp_path
+
+
+def late_cut() -> otio.schema.Timeline:
+    """Camera from its second 1 on; of the recorder, what is heard `LATE_FRAMES` before that."""
+    timeline = otio.schema.Timeline("cut", global_start_time=time_of(90000))
+    for name, kind, first, length in (
+        ("camera.mp4", "Video", 25, SECONDS), ("recorder.wav", "Audio", 50 - LATE_FRAMES, SECONDS + 2)
+    ):  # fmt: skip
+        whole = otio.opentime.TimeRange(time_of(0), time_of(25 * length))
+        used = otio.opentime.TimeRange(time_of(first), time_of(25 * (SECONDS - 2)))
+        clip = otio.schema.Clip(name, otio.schema.ExternalReference(name, whole), used)
+        timeline.tracks.append(otio.schema.Track(kind[0] + "1", [clip], kind=kind))
+    return timeline
+
+
+def time_of(frame: int) -> otio.opentime.RationalTime:
+    return otio.opentime.RationalTime(frame, 25)
+
+
+def sound_starts(path: Path) -> float:
+    """The frame of the recorder at which a written cut's sound begins."""
+    timeline = otio.adapters.read_from_file(str(path))
+    (clip,) = [each for each in timeline.find_clips() if "recorder" in each.media_reference.target_url]
+    return clip.source_range.start_time.rescaled_to(25).value
+
+
+def runs_in(stderr: str) -> int:
+    """How many times the pipeline ran: each says one line."""
+    return sum(line.startswith("avassist: ") for line in stderr.splitlines())
+
+
+ASK = "avassist={'tasks': 'sync', 'device': 'cpu'}"
+
+
+@pytest.mark.parametrize("output", ["out.otio", "out.xml"], ids=["otio", "string writer"])
+def test_otioconvert_mends_by_argument_in_one_run(project, output):
+    done = tool("otioconvert", "-i", "cut.otio", "-o", output, "-H", ASK, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert runs_in(done.stderr) == 1
+    assert sound_starts(project / "cut.otio") == 50 - LATE_FRAMES
+    assert sound_starts(project / output) == 50
+
+
+@pytest.mark.parametrize("output", ["out.otio", "out.xml"], ids=["otio", "string writer"])
+@pytest.mark.parametrize("said", ["environment", "file"])
+def test_otiotool_mends_by_environment_and_by_file_in_one_run(project, output, said):
+    variables = {"AVASSIST_HOOKS": "sync,device=cpu"} if said == "environment" else {}
+    if said == "file":
+        (project / "avassist.toml").write_text("tasks = ['sync']\ndevice = 'cpu'\n")
+    done = tool("otiotool", "-i", "cut.otio", "-o", output, cwd=project, **variables)
+    assert done.returncode == 0, done.stderr
+    assert runs_in(done.stderr) == 1
+    assert sound_starts(project / output) == 50
+
+
+def test_a_second_conversion_changes_nothing_more(project):
+    for source, target in (("cut.otio", "first.otio"), ("first.otio", "second.otio")):
+        tool("otioconvert", "-i", source, "-o", target, "-H", ASK, cwd=project)
+    assert (project / "first.otio").read_bytes() == (project / "second.otio").read_bytes()
+
+
+def test_media_beside_the_input_is_found_by_base_dir_when_the_output_goes_elsewhere(project):
+    elsewhere = project / "elsewhere"
+    elsewhere.mkdir()
+    for name, ask in (("lost", ASK), ("found", ASK.replace("}", f", 'base_dir': {str(project)!r}}}"))):
+        tool("otioconvert", "-i", "../cut.otio", "-o", f"{name}.otio", "-H", ask, cwd=elsewhere)
+    assert sound_starts(elsewhere / "lost.otio") == 50 - LATE_FRAMES
+    assert sound_starts(elsewhere / "found.otio") == 50
+
+
+def test_on_stdout_there_is_no_file_and_the_working_directory_counts(project):
+    done = tool("otiotool", "-i", "cut.otio", "-o", "-", cwd=project, AVASSIST_HOOKS="sync,device=cpu")
+    assert runs_in(done.stderr) == 1
+    (project / "from_stdout.otio").write_text(done.stdout)
+    assert sound_starts(project / "from_stdout.otio") == 50
+
+
+def test_a_read_mends_when_told_to(project):
+    program = (
+        "import opentimelineio as otio; otio.adapters.read_from_file('cut.otio').to_json_file('read.otio')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=project,
+        env=environment(AVASSIST_HOOKS="sync,device=cpu,when=read"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert runs_in(done.stderr) == 1
+    assert sound_starts(project / "read.otio") == 50
+
+
+def test_a_users_own_manifest_attaches_the_hook_of_one_task(project):
+    attached = {"OTIO_SCHEMA": "PluginManifest.1", "hooks": {"pre_adapter_write": ["avassist_sync"]}}
+    (project / "own.json").write_text(json.dumps(attached))
+    done = tool(
+        "otioconvert", "-i", "cut.otio", "-o", "out.otio", cwd=project, OTIO_PLUGIN_MANIFEST_PATH="own.json"
+    )
+    assert runs_in(done.stderr) == 1
+    assert sound_starts(project / "out.otio") == 50
+
+
+def test_environment_and_entry_point_both_naming_the_plugin_run_it_once(project):
+    manifest = str(Path(__file__).resolve().parent.parent / "plugin_manifest.json")
+    both = {"OTIO_PLUGIN_MANIFEST_PATH": manifest}
+    done = tool("otioconvert", "-i", "cut.otio", "-o", "out.otio", "-H", ASK, cwd=project, **both)
+    assert runs_in(done.stderr) == 1
+    assert sound_starts(project / "out.otio") == 50
+
+
+def test_the_sidecar_stands_beside_the_written_file_and_the_report_where_asked(project):
+    ask = ASK.replace("}", ", 'report': ['r.json', 'r.html']}")
+    done = tool("otioconvert", "-i", "cut.otio", "-o", "out.otio", "-H", ask, cwd=project)
+    assert done.returncode == 0, done.stderr
+    (finding,) = json.loads((project / "r.json").read_text())["findings"]
+    assert finding["audio_early_s"] == pytest.approx(-LATE_FRAMES / 25, abs=0.01)
+    assert finding["applied"]
+    assert (project / "r.html").is_file()
+    assert (project / "out.avassist.json").is_file()
+
+
+@pytest.mark.parametrize("kind", ["Timeline", "Stack", "Track", "Clip", "SerializableCollection"])
+def test_every_kind_of_root_comes_back_as_its_own_kind(project, kind, monkeypatch):
+    monkeypatch.chdir(project)
+    timeline = late_cut()
+    root = {
+        "Timeline": timeline,
+        "Stack": timeline.tracks,
+        "Track": timeline.tracks[1],
+        "Clip": timeline.tracks[1][0],
+        "SerializableCollection": otio.schema.SerializableCollection("both", [timeline]),
+    }[kind]
+    said = {"avassist": {"tasks": "sync", "device": "cpu", "strict": True}}
+    otio.adapters.write_to_file(root, "out.otio", hook_function_argument_map=said)
+    assert type(otio.adapters.read_from_file("out.otio")) is type(root)
+    mended = sound_starts_in(otio.adapters.read_from_file("out.otio"))
+    assert mended == ([50] if kind in ("Timeline", "Stack", "SerializableCollection") else [50 - LATE_FRAMES])
+
+
+def sound_starts_in(root) -> list[float]:
+    clips = [root] if isinstance(root, otio.schema.Clip) else root.find_children(otio.schema.Clip)
+    return [
+        each.source_range.start_time.value for each in clips if "recorder" in each.media_reference.target_url
+    ]
