@@ -91,7 +91,8 @@ def _telling_start_s(sound: MediaSpan) -> float:
         return 0.0
     onsets = _sound(_stretch(sound, 0.0, searched_s))[:, signals.ONSET] ** 2
     told = np.convolve(onsets, np.ones(round(LONGEST_S * FPS)), "valid")
-    return int(told.argmax()) / FPS
+    # Of the stretches that tell as much, the middle one: what tells it isn't at the edge of the drawing.
+    return float(np.median(np.flatnonzero(told >= 0.95 * told.max()))) / FPS
 
 
 def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stretch:
@@ -109,8 +110,9 @@ def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stret
 
 def _motion(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.MotionEnergy()
-    curves = _joined(energy(window.frames) for window in windows.pictures(stretch, fps=FPS, side=SIDE))
-    return signals.without_cuts(curves[:, signals.CHANGE])
+    seen = (window.frames for window in windows.pictures(stretch, fps=FPS, side=SIDE))
+    curves = _joined(energy(frames) for frames in seen if frames is not None)
+    return np.nan_to_num(curves[:, signals.CHANGE])  # nobody knows what was before the first picture
 
 
 def _loudness(stretch: windows.Stretch) -> np.ndarray:
@@ -121,7 +123,8 @@ def _loudness(stretch: windows.Stretch) -> np.ndarray:
 
 def _sound(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.SoundEnergy(RATE, FPS)
-    return _joined(energy(window.samples) for window in windows.sounds(stretch, rate=RATE))
+    heard = (window.samples for window in windows.sounds(stretch, rate=RATE))
+    return _joined(energy(samples) for samples in heard if samples is not None)
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -110,7 +110,7 @@ def early(knocks) -> SyncFinding:
 
 
 def peak_s(curve: np.ndarray) -> float:
-    return int(np.argmax(np.diff(curve))) / FPS
+    return (int(np.argmax(np.diff(curve))) + 1) / FPS
 
 
 def test_the_telling_seconds_of_a_long_shot_are_drawn(early):

@@ -124,7 +124,7 @@ def _card(report: Report, line: Line, number: int, pictures: Pictures | None) ->
         f'<article id="shot-{number}"><header><h3>{_text(finding.shot.lead.address.clip or "(no name)")}</h3>'
         f"{_badge(line)}</header>"
         f'<div class="soft">{_place(report, finding)}</div>'
-        f'<p class="verdict">{_text(words[:1].upper() + words[1:])}</p>'
+        f'<p class="verdict">{_text(_sentence(words))}</p>'
         f"{_seen(pictures) if pictures else ''}"
         f"{_doubts(doubts)}"
         f'<div class="why">{_ladder(report, finding)}{_belief(finding)}</div></article>\n'
@@ -192,20 +192,21 @@ def _doubts(doubts: Sequence[str]) -> str:
 
 
 def _skipped(skipped: Iterable[Skipped]) -> str:
-    by_reason: dict[str, list[Skipped]] = {}
+    """Grouped by reason; what follows a reason's colon is of one clip alone."""
+    by_reason: dict[str, list[str]] = {}
     for each in skipped:
-        by_reason.setdefault(each.reason, []).append(each)
+        reason, _, detail = each.reason.partition(": ")
+        by_reason.setdefault(reason, []).append(_skipped_clip(each, detail or each.media))
     groups = "".join(
-        f"<dt>{_text(reason)} <span class='soft'>({len(clips)})</span></dt>"
-        + "".join(f"<dd>{_skipped_clip(each)}</dd>" for each in clips)
+        f"<dt>{_text(_sentence(reason))} <span class='soft'>({len(clips)})</span></dt>{''.join(clips)}"
         for reason, clips in by_reason.items()
     )
     return _section("Not looked at", f'<dl class="reasons">{groups}</dl>' if groups else "")
 
 
-def _skipped_clip(each: Skipped) -> str:
-    media = f' <span class="soft">{_text(each.media)}</span>' if each.media else ""
-    return f"{_text(each.track or 'track')} · {_text(each.clip or '(no name)')}{media}"
+def _skipped_clip(each: Skipped, detail: str) -> str:
+    where = f"{_text(each.track or 'track')} · {_text(each.clip or '(no name)')}"
+    return f'<dd>{where} <span class="soft">{_text(detail)}</span></dd>'
 
 
 def _provenance(report: Report) -> str:
@@ -238,6 +239,10 @@ def _signed(value: float, digits: int) -> str:
     """With its sign, a true minus, and no minus before zero."""
     rounded = round(value, digits) + 0.0
     return "0" if rounded == 0 else f"{rounded:+.{digits}f}".replace("-", "−")
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _text(value: str) -> str:

@@ -63,9 +63,9 @@ def report(early: SyncFinding) -> Report:
             Line(unsure, Outcome("abstained", (), "no answer", 0, 0.0), "proposed"),
         ),
         skipped=(
-            Skipped("V1", 0, "lost.mov", 4, "the file isn't there", "/nowhere/lost.mov"),
+            Skipped("V1", 0, "lost.mov", 4, "media not found: /nowhere/lost.mov", "/nowhere/lost.mov"),
             Skipped("V1", 0, HOSTILE, 5, "a title made by the editor"),
-            Skipped("V1", 0, "gone.mov", 6, "the file isn't there", "/nowhere/gone.mov"),
+            Skipped("V1", 0, "gone.mov", 6, "media not found: /nowhere/gone.mov", "/nowhere/gone.mov"),
         ),
         bundles=({"name": "sync", "sha256": "0123456789abcdef"},),
         device="CPU",

@@ -103,9 +103,9 @@ def test_offset_and_timecode_stand_in_the_table(report):
 
 def test_skipped_clips_are_grouped_by_reason(report):
     text = Page(to_html(report, {})).text
-    assert text.count("the file isn't there") == 1
-    assert "lost.mov" in text
-    assert "gone.mov" in text
+    assert text.count("Media not found (2)") == 1
+    assert "/nowhere/lost.mov" in text
+    assert "/nowhere/gone.mov" in text
 
 
 def test_the_summary_counts_what_was_done(report):

@@ -59,6 +59,6 @@ def test_skipped_clips_carry_their_reason(report):
         "track_index": 0,
         "clip": "lost.mov",
         "clip_index": 4,
-        "reason": "the file isn't there",
+        "reason": "media not found: /nowhere/lost.mov",
         "media": "/nowhere/lost.mov",
     }
