@@ -129,7 +129,7 @@ def analyse(
     skipped = list(looked.skipped)
     for found in _findings(looked.shots, model, settings, progress):
         if isinstance(found, PassedOver):
-            skipped.append(_skipped(found))
+            skipped += _skipped(found)
             continue
         state = decisions.state_of(found)
         outcome = edits.edit_for(
@@ -198,9 +198,12 @@ def _provenance(model: bundles.Model | None) -> dict[str, str]:
     return made_by
 
 
-def _skipped(found: PassedOver) -> spans.Skipped:
-    span = found.shot.sound or found.shot.lead
-    where = span.address
-    return spans.Skipped(
-        where.track, where.track_index, where.clip, where.clip_index, found.reason, media=span.url
-    )
+def _skipped(found: PassedOver) -> list[spans.Skipped]:
+    """A line for each of the shot's clips."""
+    clips = {span.address: span for span in (found.shot.picture, found.shot.sound) if span is not None}
+    return [
+        spans.Skipped(
+            where.track, where.track_index, where.clip, where.clip_index, found.reason, media=span.url
+        )
+        for where, span in clips.items()
+    ]

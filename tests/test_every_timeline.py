@@ -38,7 +38,7 @@ def test_a_dry_run_answers_for_each_clip(
 ) -> None:
     path = shared / "timelines" / entry
     root = read_or_skip(path)
-    clips = len(root.find_clips()) if hasattr(root, "find_clips") else 1
+    clips = 1 if isinstance(root, otio.schema.Clip) else len(list(root.find_clips()))
     report_path = tmp_path / "report.json"
     monkeypatch.setattr("sys.argv", ["avassist", "run", str(path), "--dry-run", "--report", str(report_path)])
     with pytest.raises(SystemExit) as end:
@@ -46,10 +46,8 @@ def test_a_dry_run_answers_for_each_clip(
     assert end.value.code in (0, 3)
     report = json.loads(report_path.read_text(), parse_constant=pytest.fail)
     assert report["schema"] == "avassist-report.1"
-    answered = len(report["skipped"]) + sum(
-        1 + len(each.get("heard_with", [])) for each in report["findings"]
-    )
-    assert answered >= clips or report["findings"]
+    if not report["findings"]:
+        assert len(report["skipped"]) == clips
     assert all(each["reason"] for each in report["skipped"])
 
 

@@ -471,7 +471,7 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         audio_early_s=decided.audio_early_s if decided else None,
         confidence=confidence,
         method=decided.method if decided else "none",
-        doubts=doubts + (heard.doubts if by_sound else ()),
+        doubts=doubts + (heard.doubts if by_sound else ()) + _may_be_laid_under(shot, each, decided),
         evidence=evidence,
         posterior=posterior,
         drift_ppm=heard.drift_ppm if by_sound else None,
@@ -481,6 +481,18 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         residual_s=heard.residual_s if by_sound else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
     )
+
+
+def _may_be_laid_under(shot: Shot, each: Pool, decided: Evidence | None) -> tuple[str, ...]:
+    """Music or a commentary also lies under a picture; only a recorder shares its event or its clock."""
+    if (
+        decided is None
+        or shot.paired_by != "overlap"
+        or not each.picture_info.has_sound
+        or decided.method in ("sound-to-sound", "timecode")
+    ):
+        return ()
+    return ("this sound and the picture's own track have nothing in common: it may be music, laid under it",)
 
 
 def _pictures_as_one(evidence: Sequence[Evidence], posterior: Posterior | None) -> list[Evidence]:
