@@ -352,8 +352,7 @@ def load(
     if wanted.fp16 is not None and providers[0] == "CUDAExecutionProvider" and _works_on_cuda():
         wanted = wanted.fp16
     session = _session(_vouched(folder, wanted), providers, threads, str(folder / wanted.file))
-    if device == "cuda" and session.get_providers()[0] != providers[0]:
-        raise DeviceError(f"no CUDA: {missing_for_cuda() or 'onnxruntime gave no reason'}")
+    _check_got(device, session)
     _check_session(folder / wanted.file, wanted, session)
     model = Model(
         card,
@@ -363,6 +362,18 @@ def load(
     )
     log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
     return model
+
+
+def check_device(device: str) -> None:
+    """Raises DeviceError, naming what is missing, where no network can run on the device asked for."""
+    if device == "cuda":
+        providers = choose_providers(device, _available(), sys.platform)
+        _check_got(device, _session(IDENTITY, providers, 1, "a first try"))
+
+
+def _check_got(device: str, session: onnxruntime.InferenceSession) -> None:
+    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise DeviceError(f"no CUDA: {missing_for_cuda() or 'onnxruntime gave no reason'}")
 
 
 def _vouched(folder: Path, graph: Graph) -> bytes:

@@ -358,6 +358,14 @@ def test_cuda_that_a_session_did_not_get_is_refused_naming_what_is_missing(tmp_p
     monkeypatch.setattr(bundles, "missing_for_cuda", lambda: "no NVIDIA driver (libcuda.so.1)")
     with pytest.raises(DeviceError, match=r"no CUDA: no NVIDIA driver \(libcuda\.so\.1\)"):
         bundles.load(make_bundle(tmp_path), device="cuda")
+    with pytest.raises(DeviceError, match="no NVIDIA driver"):
+        bundles.check_device("cuda")
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_devices_that_are_always_there_need_no_check(monkeypatch, device):
+    monkeypatch.setattr(bundles, "_session", None)
+    bundles.check_device(device)
 
 
 def test_auto_says_what_it_fell_back_to_and_why(tmp_path, monkeypatch, caplog):
