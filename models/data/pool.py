@@ -40,8 +40,10 @@ class Pool:
         digest = hashlib.sha256(repr(easier(FULL, self.share)).encode()).hexdigest()[:8]
         return self.folder / f"share-{self.share:g}-{digest}-from-{self.first_seed}"
 
-    def ensure(self) -> subprocess.Popen[bytes]:
+    def ensure(self) -> None:
         """Start rendering what is missing, in a process of its own and at low priority."""
+        if all(self._path(chunk).exists() for chunk in range(self._chunks)):
+            return
         words = [
             "--folder",
             self.folder,
@@ -52,11 +54,14 @@ class Pool:
             "--count",
             self.count,
         ]
-        return subprocess.Popen([sys.executable, "-m", "models.data.pool", *map(str, words)])
+        subprocess.Popen([sys.executable, "-m", "models.data.pool", *map(str, words)])
 
     def scene(self, number: int) -> Scene:
         """Scene `number`; waits until its chunk is rendered."""
-        frames, samples = _chunk(self._path(number // CHUNK, wait=True))
+        path = self._path(number // CHUNK)
+        while not path.exists():
+            time.sleep(0.5)
+        frames, samples = _chunk(path)
         place = number % CHUNK
         return Scene(frames[place], samples[place].astype(np.float32) / 32767, ())
 
@@ -64,12 +69,12 @@ class Pool:
         """Render the chunks that are not there."""
         recipe = easier(FULL, self.share)
         self.home.mkdir(parents=True, exist_ok=True)
-        for chunk in range(-(-self.count // CHUNK)):
-            path = self._path(chunk, wait=False)
+        for chunk in range(self._chunks):
+            path = self._path(chunk)
             if path.exists():
                 continue
             first = self.first_seed + chunk * CHUNK
-            scenes = [render(seed, recipe) for seed in range(first, first + CHUNK)]
+            scenes = [render(seed, recipe) for seed in range(first, first + self._scenes(chunk))]
             part = path.with_suffix(f".{os.getpid()}.part")
             with part.open("wb") as file:
                 np.save(file, np.stack([scene.frames for scene in scenes]))
@@ -78,11 +83,17 @@ class Pool:
                 )
             part.replace(path)
 
-    def _path(self, chunk: int, *, wait: bool) -> Path:
-        path = self.home / f"{chunk:05d}.npy2"
-        while wait and not path.exists():
-            time.sleep(0.5)
-        return path
+    @property
+    def _chunks(self) -> int:
+        return -(-self.count // CHUNK)
+
+    def _scenes(self, chunk: int) -> int:
+        return min(CHUNK, self.count - chunk * CHUNK)
+
+    def _path(self, chunk: int) -> Path:
+        count = self._scenes(chunk)
+        # A last chunk that isn't full has a name of its own, for a larger pool wants more of it.
+        return self.home / (f"{chunk:05d}.npy2" if count == CHUNK else f"{chunk:05d}-{count}.npy2")
 
 
 @lru_cache(maxsize=200)
@@ -109,7 +120,7 @@ def _chunk(path: Path) -> tuple[np.ndarray, np.ndarray]:
 @click.option("--count", type=int, default=1000)
 def main(folder: Path, share: float, first: int, count: int) -> None:
     """Render a pool of scenes to disk."""
-    os.nice(5)
+    os.nice(15)  # training goes first
     Pool(folder, share, first, count).render()
 
 
