@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FPS = 25
 RATE = 16000
 SIDE = 112
+FRAME = RATE // FPS
 LONGEST_S = 10.0
 SEARCHED_S = 120.0
 """Of a long shot only this much is searched for a telling stretch."""
@@ -89,7 +90,7 @@ def _telling_start_s(sound: MediaSpan) -> float:
     searched_s = min(sound.duration_s, SEARCHED_S)
     if searched_s <= LONGEST_S:
         return 0.0
-    onsets = _sound(_stretch(sound, 0.0, searched_s))[:, signals.ONSET] ** 2
+    onsets = _onsets(_stretch(sound, 0.0, searched_s)) ** 2
     told = np.convolve(onsets, np.ones(round(LONGEST_S * FPS)), "valid")
     # Of the stretches that tell as much, the middle one: what tells it isn't at the edge of the drawing.
     return float(np.median(np.flatnonzero(told >= 0.95 * told.max()))) / FPS
@@ -116,15 +117,16 @@ def _motion(stretch: windows.Stretch) -> np.ndarray:
 
 
 def _loudness(stretch: windows.Stretch) -> np.ndarray:
-    levels = _sound(stretch)[:, signals.LEVEL]
-    at = np.arange(len(levels))
-    return np.interp(at + signals.SOUND_LAG_S * FPS, at, levels)
+    """Root mean square of each frame's sound."""
+    samples = windows.read_sound(stretch, rate=RATE)
+    whole = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    return np.sqrt((whole**2).mean(axis=1)) if len(whole) else np.zeros(1)
 
 
-def _sound(stretch: windows.Stretch) -> np.ndarray:
+def _onsets(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.SoundEnergy(RATE, FPS)
     heard = (window.samples for window in windows.sounds(stretch, rate=RATE))
-    return _joined(energy(samples) for samples in heard if samples is not None)
+    return _joined(energy(samples) for samples in heard if samples is not None)[:, signals.ONSET]
 
 
 def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
