@@ -6,6 +6,7 @@ and plain to see on ten seconds. Knows findings and arrays; pages are made by `a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ FPS = 25
 RATE = 16000
 SIDE = 112
 FRAME = RATE // FPS
-LONGEST_S = 10.0
+SHORTEST_S, LONGEST_S = 0.2, 10.0
 SEARCHED_S = 120.0
 """Of a long shot only this much is searched for a telling stretch."""
 THUMBNAILS = 8
@@ -45,41 +46,40 @@ class Pictures:
     thumbnails: tuple[bytes, ...]
     """JPEGs, evenly spread over the stretch."""
     motion: np.ndarray
-    """(T,) at `fps`."""
+    """(T,) at FPS."""
     sound: np.ndarray
-    """(T,) at `fps`, as the timeline plays it now."""
+    """(T,) at FPS, as the timeline plays it now."""
     mended: np.ndarray | None
     """(T,) the sound as it would play with the finding applied; None where there is nothing to apply."""
-    fps: int = FPS
 
 
 def gather(findings: Iterable[SyncFinding], *, most: int = MOST_SHOTS) -> dict[str, Pictures]:
-    """Finding id -> pictures. Shots without a picture or a sound, or whose media has gone, are left out."""
+    """Finding id -> pictures; shots that can't be drawn (no picture, no sound, media gone) are left out."""
     gathered: dict[str, Pictures] = {}
     # Nobody has to be convinced that what is in step is in step: the others come first.
     for finding in sorted(findings, key=lambda each: not each.audio_early_s):
         if len(gathered) == most:
             break
-        if finding.shot.picture is not None and finding.shot.sound is not None:
-            try:
-                gathered[finding.id] = _look(finding, finding.shot.picture, finding.shot.sound)
-            except (MediaError, OSError):
-                continue
+        picture, sound = finding.shot.picture, finding.shot.sound
+        if picture is None or sound is None or min(picture.duration_s, sound.duration_s) < SHORTEST_S:
+            continue
+        with contextlib.suppress(MediaError, OSError):
+            gathered[finding.id] = _look(finding, picture, sound)
     return gathered
 
 
 def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Pictures:
     start_s = _telling_start_s(sound)
     duration_s = min(LONGEST_S, sound.duration_s - start_s)
-    seen = _stretch(picture, start_s, duration_s)
+    frames = _frames(_stretch(picture, start_s, duration_s))
+    shown = ((np.arange(THUMBNAILS) + 0.5) * len(frames) / THUMBNAILS).astype(int)
     early_s = finding.audio_early_s
     return Pictures(
         start_s=start_s,
         duration_s=duration_s,
-        thumbnails=tuple(
-            windows.to_jpeg(frame) for frame in windows.thumbnails(seen, count=THUMBNAILS, side=SIDE)
-        ),
-        motion=_motion(seen),
+        thumbnails=tuple(windows.to_jpeg(frame) for frame in frames[shown]),
+        # Nobody knows what was before the first picture.
+        motion=np.nan_to_num(signals.MotionEnergy()(frames)[:, signals.CHANGE]),
         sound=_loudness(_stretch(sound, start_s, duration_s)),
         mended=_loudness(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
     )
@@ -109,11 +109,10 @@ def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stret
     )
 
 
-def _motion(stretch: windows.Stretch) -> np.ndarray:
-    energy = signals.MotionEnergy()
-    seen = (window.frames for window in windows.pictures(stretch, fps=FPS, side=SIDE))
-    curves = _joined(energy(frames) for frames in seen if frames is not None)
-    return np.nan_to_num(curves[:, signals.CHANGE])  # nobody knows what was before the first picture
+def _frames(stretch: windows.Stretch) -> np.ndarray:
+    """(T, H, W, 3), small: some ten seconds of them fit into memory."""
+    pieces = (window.frames for window in windows.pictures(stretch, fps=FPS, side=SIDE))
+    return np.concatenate([piece for piece in pieces if piece is not None])
 
 
 def _loudness(stretch: windows.Stretch) -> np.ndarray:
@@ -125,14 +124,8 @@ def _loudness(stretch: windows.Stretch) -> np.ndarray:
 
 def _onsets(stretch: windows.Stretch) -> np.ndarray:
     energy = signals.SoundEnergy(RATE, FPS)
-    heard = (window.samples for window in windows.sounds(stretch, rate=RATE))
-    return _joined(energy(samples) for samples in heard if samples is not None)[:, signals.ONSET]
-
-
-def _joined(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """(T, columns), with at least one row so that there is something to draw."""
-    whole = np.concatenate(list(parts) or [np.zeros((1, 3))])
-    return whole if len(whole) else np.zeros((1, whole.shape[1]))
+    pieces = (window.samples for window in windows.sounds(stretch, rate=RATE))
+    return np.concatenate([energy(piece) for piece in pieces if piece is not None])[:, signals.ONSET]
 
 
 # SVG. Colours are classes: the page that holds the drawing gives them, for light and for dark.
