@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click  # all else is imported by the command that needs it: --help must come at once
 
 if TYPE_CHECKING:
-    from otio_avassist.pipeline import Report, Settings
+    from otio_avassist.pipeline import Settings
 
 FOUND_NOTHING = 3
 FAILED = 1
@@ -169,6 +169,7 @@ def _run_one(
     from dataclasses import replace
 
     from otio_avassist import files, pipeline
+    from otio_avassist.adapters import report as report_files
     from otio_avassist.console import progress_bar, show
 
     settings = _settings(source, strict=strict, **options)
@@ -183,7 +184,7 @@ def _run_one(
         if beside is not None:
             _keep_sidecar(beside, done.sidecar)
     for path in reports:
-        _write_report(report, Path(path))
+        report_files.write(report, Path(path))
     if not quiet:
         show(report, to_stderr=target == files.STDIO)
     if report.all_abstained or (strict and (report.doubtful or report.skipped)):
@@ -257,6 +258,7 @@ def _in_folder(folder: Path) -> list[str]:
 def _check_outputs(
     sources: Sequence[str], output: str | None, in_place: bool, dry_run: bool, reports: Sequence[str]
 ) -> None:
+    from otio_avassist.adapters.report import check_name
     from otio_avassist.errors import UsageError
 
     if sum((output is not None, in_place, dry_run)) != 1:
@@ -268,8 +270,7 @@ def _check_outputs(
     if output not in (None, "-") and len(sources) == 1 and _same_file(sources[0], str(output)):
         raise UsageError(f"{output}: is the input itself; say --in-place if you mean it")
     for report in reports:
-        if Path(report).suffix.lower() not in (".json", ".csv", ".html"):
-            raise UsageError(f"--report {report}: wanted a name ending in .json, .csv or .html")
+        check_name(Path(report))
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -302,14 +303,6 @@ def _keep_sidecar(path: Path, record: dict[str, Any]) -> None:
 
     if record:
         review.write_sidecar(path, record)
-
-
-def _write_report(report: Report, path: Path) -> None:
-    from otio_avassist import files
-    from otio_avassist.adapters import report_csv, report_html, report_json
-
-    writers = {".json": report_json.to_json, ".csv": report_csv.to_csv, ".html": report_html.to_html}
-    files.write_text(path, writers[path.suffix.lower()](report))
 
 
 @avassist.command(name="bundles")

@@ -1,0 +1,267 @@
+"""The command, from the words typed to the files written and the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import opentimelineio as otio
+import pytest
+
+from otio_avassist.__main__ import main
+from tests.material import film
+
+EARLY_S = 0.4
+FPS = 25
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A camera that heard the event itself, and a recorder whose sound lies 0.4 s early under it."""
+    folder = tmp_path_factory.mktemp("project")
+    film(folder / "camera.mp4", seconds=12)
+    film(folder / "recorder.wav", seconds=12, picture=False, early_s=EARLY_S)
+    a_cut(folder).to_json_file(str(folder / "cut.otio"))
+    return folder
+
+
+def a_cut(folder: Path) -> otio.schema.Timeline:
+    timeline = otio.schema.Timeline("cut", global_start_time=otio.opentime.RationalTime(90000, FPS))
+    for kind, name in (("Video", "camera.mp4"), ("Audio", "recorder.wav")):
+        media = otio.schema.ExternalReference(str(folder / name), frames(0, 300))
+        clip = otio.schema.Clip(name, media, frames(50, 200), metadata={"Resolve_OTIO": {"Link Group ID": 1}})
+        timeline.tracks.append(otio.schema.Track(kind, [clip], kind=kind))
+    return timeline
+
+
+def frames(start: int, count: int) -> otio.opentime.TimeRange:
+    return otio.opentime.TimeRange(
+        otio.opentime.RationalTime(start, FPS), otio.opentime.RationalTime(count, FPS)
+    )
+
+
+@pytest.fixture
+def avassist(monkeypatch: pytest.MonkeyPatch):
+    """Call the command as typed; returns its exit code."""
+
+    def call(*words: object) -> int:
+        monkeypatch.setattr("sys.argv", ["avassist", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0)
+
+    return call
+
+
+def sound_start(path: Path) -> float:
+    [sound] = otio.adapters.read_from_file(str(path)).audio_tracks()
+    return sound[0].source_range.start_time.value
+
+
+def test_early_sound_is_read_from_earlier_in_its_media(project: Path, avassist, tmp_path: Path) -> None:
+    out, report = tmp_path / "mended.otio", tmp_path / "report.json"
+    assert avassist("sync", project / "cut.otio", "-o", out, "--report", report, "-q") == 0
+    assert sound_start(out) == 50 - EARLY_S * FPS
+    [finding] = json.loads(report.read_text())["findings"]
+    assert finding["audio_early_s"] == pytest.approx(EARLY_S, abs=0.001)
+    assert finding["method"] == "sound-to-sound"
+    assert finding["applied"] is True
+    assert "sound early by 10.0 frames (400 ms)" in finding["words"]
+
+
+def test_the_input_is_left_as_it_was(project: Path, avassist, tmp_path: Path) -> None:
+    before = (project / "cut.otio").read_bytes()
+    avassist("sync", project / "cut.otio", "-o", tmp_path / "mended.otio", "-q")
+    assert (project / "cut.otio").read_bytes() == before
+
+
+def test_a_second_run_gives_the_same_bytes(project: Path, avassist, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once.otio", tmp_path / "twice.otio"
+    avassist("sync", project / "cut.otio", "-o", once, "-q")
+    avassist("sync", once, "-o", twice, "-q")
+    assert twice.read_bytes() == once.read_bytes()
+
+
+def test_strip_gives_back_the_input(project: Path, avassist, tmp_path: Path) -> None:
+    mended, back = tmp_path / "mended.otio", tmp_path / "back.otio"
+    avassist("sync", project / "cut.otio", "-o", mended, "-q")
+    assert avassist("strip", mended, "-o", back) == 0
+    normal = otio.adapters.write_to_string(
+        otio.adapters.read_from_file(str(project / "cut.otio")), "otio_json"
+    )
+    assert back.read_text() == normal
+
+
+def test_a_dry_run_writes_the_report_and_no_timeline(project: Path, avassist, tmp_path: Path) -> None:
+    assert avassist("sync", project / "cut.otio", "--dry-run", "--report", tmp_path / "r.json", "-q") == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["r.json"]
+    assert json.loads((tmp_path / "r.json").read_text())["findings"][0]["applied"] is False
+
+
+def test_propose_marks_and_moves_nothing(project: Path, avassist, tmp_path: Path) -> None:
+    out = tmp_path / "marked.otio"
+    assert avassist("sync", project / "cut.otio", "-o", out, "--propose", "-q") == 0
+    assert sound_start(out) == 50
+    assert len(otio.adapters.read_from_file(str(out)).tracks.markers) == 1
+
+
+def test_in_place_replaces_the_input(project: Path, avassist, tmp_path: Path) -> None:
+    own = tmp_path / "cut.otio"
+    own.write_bytes((project / "cut.otio").read_bytes())
+    assert avassist("sync", own, "--in-place", "-q") == 0
+    assert sound_start(own) == 40
+
+
+def test_pipes_carry_timelines(project: Path, avassist, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO((project / "cut.otio").read_text()))
+    assert avassist("sync", "-", "-o", "-") == 0
+    out = otio.adapters.read_from_string(capsys.readouterr().out, "otio_json")
+    assert out.audio_tracks()[0][0].source_range.start_time.value == 40
+
+
+def test_relative_media_lies_beside_the_timeline(project: Path, avassist, tmp_path: Path) -> None:
+    timeline = a_cut(Path())
+    beside = project / "relative.otio"
+    timeline.to_json_file(str(beside))
+    assert avassist("sync", beside, "-o", tmp_path / "out.otio", "-q") == 0
+    assert sound_start(tmp_path / "out.otio") == 40
+
+
+def test_moved_media_is_found_by_map_and_by_root(project: Path, avassist, tmp_path: Path) -> None:
+    a_cut(Path("Z:\\rushes\\day 1")).to_json_file(str(tmp_path / "windows.otio"))
+    for words in (["--map", f"Z:\\rushes\\day 1={project}"], ["--media-root", project]):
+        assert avassist("sync", tmp_path / "windows.otio", "-o", tmp_path / "out.otio", "-q", *words) == 0
+        assert sound_start(tmp_path / "out.otio") == 40
+
+
+def test_a_media_file_is_a_timeline_of_one_shot(project: Path, avassist, tmp_path: Path) -> None:
+    assert avassist("sync", project / "camera.mp4", "-o", tmp_path / "out.otio", "-q") in (0, 3)
+    [clip] = otio.adapters.read_from_file(str(tmp_path / "out.otio")).find_clips()
+    assert clip.name == "camera.mp4"
+
+
+def test_one_broken_timeline_does_not_stop_the_rest(project: Path, avassist, tmp_path: Path, capsys) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "a_broken.otio").write_text("{")
+    (folder / "b.otio").write_bytes((project / "cut.otio").read_bytes())
+    assert avassist("run", folder, "-o", out, "-q") == 1
+    assert sound_start(out / "b.otio") == 40
+    assert "a_broken.otio" in capsys.readouterr().err
+
+
+def test_an_unreadable_clip_does_not_stop_the_rest(project: Path, avassist, tmp_path: Path) -> None:
+    timeline = a_cut(project)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no film")
+    for track in timeline.tracks:
+        media = otio.schema.ExternalReference(str(broken), frames(0, 300))
+        track.append(otio.schema.Clip("broken.mp4", media, frames(0, 100)))
+    timeline.to_json_file(str(tmp_path / "cut.otio"))
+    report = tmp_path / "r.json"
+    assert avassist("sync", tmp_path / "cut.otio", "-o", tmp_path / "o.otio", "--report", report, "-q") == 0
+    facts = json.loads(report.read_text())
+    assert len(facts["findings"]) == 1
+    assert {each["clip"] for each in facts["skipped"]} == {"broken.mp4"}
+    assert all("broken.mp4" in each["reason"] for each in facts["skipped"])
+
+
+def test_all_missing_media_is_listed_in_one_pass(avassist, tmp_path: Path) -> None:
+    a_cut(Path("/nowhere")).to_json_file(str(tmp_path / "cut.otio"))
+    assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "--report", tmp_path / "r.json", "-q") == 0
+    reasons = [each["reason"] for each in json.loads((tmp_path / "r.json").read_text())["skipped"]]
+    assert len(reasons) == 2
+    assert all("not found" in reason for reason in reasons)
+    assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "--strict", "-q") == 3
+
+
+def test_nothing_to_stand_for_ends_with_3(avassist, tmp_path: Path) -> None:
+    film(tmp_path / "still.mp4", seconds=8, silent=True)
+    assert avassist("sync", tmp_path / "still.mp4", "--dry-run", "-q") == 3
+
+
+def test_cuda_that_is_not_here_ends_with_4(project: Path, avassist, capsys) -> None:
+    from otio_avassist import bundles
+
+    if bundles.device_report().device == "cuda":
+        pytest.skip("this machine has CUDA")
+    if not bundles.listing():
+        pytest.skip("no bundle is installed")
+    assert avassist("sync", project / "cut.otio", "--dry-run", "--device", "cuda", "-q") == 4
+    assert "CUDA" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no input"),
+        (["{cut}"], "where the result goes"),
+        (["{cut}", "-o", "{cut}"], "input itself"),
+        (["{cut}", "-o", "x.otio", "--dry-run"], "one of"),
+        (["{cut}", "--dry-run", "--report", "r.pdf"], "r.pdf"),
+        (["{cut}", "--dry-run", "--map", "nonsense"], "OLD=NEW"),
+        (["{cut}", "{cut}", "-o", "nowhere"], "folder"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wanted(
+    project: Path, avassist, capsys, words: list[str], said: str
+) -> None:
+    assert avassist("sync", *(word.format(cut=project / "cut.otio") for word in words)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_task_is_refused_with_the_known_ones(project: Path, avassist, capsys) -> None:
+    assert avassist("run", project / "cut.otio", "--tasks", "polish", "--dry-run") == 2
+    assert "sync" in capsys.readouterr().err
+
+
+def test_a_missing_bundle_that_was_named_fails(project: Path, avassist, tmp_path: Path, capsys) -> None:
+    assert avassist("sync", project / "cut.otio", "--dry-run", "--bundle", tmp_path / "none") == 1
+    assert "none" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_fails_by_name(
+    project: Path, avassist, tmp_path: Path, capsys
+) -> None:
+    assert avassist("sync", project / "cut.otio", "-o", tmp_path / "no" / "out.otio", "-q") == 1
+    assert "out.otio" in capsys.readouterr().err
+
+
+def test_stopping_writes_nothing(project: Path, avassist, tmp_path: Path, monkeypatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("otio_avassist.alignment.match_sounds", interrupted)
+    assert avassist("sync", project / "cut.otio", "-o", tmp_path / "out.otio", "-q") == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_comes_without_what_analysis_needs() -> None:
+    code = (
+        "import sys; sys.argv = ['avassist', '--help']\n"
+        "from otio_avassist.__main__ import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n"
+        "    print({'numpy', 'av', 'onnxruntime', 'opentimelineio', 'rich'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("set()\n")
+
+
+def test_check_names_what_an_editor_would_refuse(avassist, tmp_path: Path, capsys) -> None:
+    timeline = a_cut(Path("/media"))
+    timeline.tracks[0][0].media_reference.target_url = "file:///media/camera%201.mp4"
+    timeline.to_json_file(str(tmp_path / "cut.otio"))
+    assert avassist("check", tmp_path / "cut.otio", "--for", "resolve") == 3
+    assert "camera.mp4" in capsys.readouterr().out
+
+
+def test_doctor_shows_what_really_runs(avassist, capsys) -> None:
+    assert avassist("doctor") == 0
+    said = capsys.readouterr().out
+    assert "runs on" in said
+    assert "avassist_assist" in said
