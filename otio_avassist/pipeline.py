@@ -187,6 +187,7 @@ def _load(task: str, settings: Settings) -> bundles.Model | None:
     except BundleError:
         if settings.bundle is not None:
             raise
+        bundles.check_device(settings.device)
         return None
     return bundles.load(folder, device=settings.device)
 
