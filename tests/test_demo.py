@@ -150,22 +150,32 @@ def test_one_clip_has_too_little_media_before_it(timeline, truth):
     [
         pytest.param({}, "5 of 5 shots agree", id="all right"),
         pytest.param(
-            {"anvil.mp4": 0.0, "fog.mp4": 0.4}, "3 of 5 .*; not: fog.mp4, anvil.mp4", id="two wrong"
+            {"anvil.mp4": 0.0, "fog.mp4": 0.4}, "3 of 5 .*; wrong: fog.mp4, anvil.mp4", id="two wrong"
         ),
-        pytest.param({"anvil.mp4": None}, "4 of 5 .*; not: anvil.mp4", id="one unanswered"),
+        pytest.param({"anvil.mp4": None}, "4 of 5 .*; no answer: anvil.mp4", id="one unanswered"),
     ],
 )
 def test_the_report_is_held_to_the_truth(folder, truth, capsys, monkeypatch, wrong, score):
     found = [{"clip": clip, "audio_early_s": early_s} for clip, early_s in (truth | wrong).items()]
     (folder / "report.json").write_text(json.dumps({"findings": found}))
-    monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: demo.subprocess.CompletedProcess([], 0))
+    monkeypatch.setattr(demo, "_otiotool", lambda timeline, what: False)
     assert demo.verify(folder / "demo.otio") == 0
     assert re.search(score, capsys.readouterr().out)
 
 
-def test_otios_own_tools_find_no_fault(folder, truth, capfd):
+def test_otios_own_tools_find_no_fault(folder, capsys):
     (folder / "report.json").write_text(json.dumps({"findings": []}))
     assert demo.verify(folder / "demo.otio") == 0
-    said = capfd.readouterr().out
+    said = capsys.readouterr().out
     assert "otiotool" in said
     assert "lost.mp4" in said
+
+
+def test_a_range_out_of_its_media_is_a_fault(folder, timeline, tmp_path):
+    broken = timeline.deepcopy()
+    clip = clips(broken, 0)["beacon.mp4"]
+    clip.source_range = otio.opentime.TimeRange(clip.available_range().end_time_exclusive(), clip.duration())
+    otio.adapters.write_to_file(broken, str(tmp_path / "broken.otio"))
+    for name in ("truth.json", "report.json"):
+        (tmp_path / name).write_text('{"findings": []}' if name == "report.json" else "{}")
+    assert demo.verify(tmp_path / "broken.otio") == 1
