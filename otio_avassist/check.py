@@ -176,7 +176,8 @@ def empty_markers(root: Any) -> Iterator[Problem]:
 
 def foreign_colours(root: Any) -> Iterator[Problem]:
     """Resolve maps more than OpenTimelineIO's colours; the others show some default for them."""
-    known = {value for name, value in vars(otio.schema.MarkerColor).items() if name.isupper()}
+    names = otio.schema.MarkerColor
+    known = {getattr(names, each) for each in dir(names) if each.isupper()}
     for where, marker in _markers(root):
         colour = marker.color
         if isinstance(colour, str) and colour and colour not in known:

@@ -134,11 +134,11 @@ def edit_for(
         return Outcome("rejected", (), f"{offset}; left as it is, as a person decided", residual_s=early_s)
     frames = whole_frames(early_s, rate)
     changes = _changes(finding, rate)
-    if frames == 0 and not changes:
+    accepted = decision == "accepted"
+    if frames == 0 and (accepted or not changes):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
     residual_s = early_s - frames / float(exact_rate(rate))
     note = _note(finding, decision, provenance or {}, residual_s)
-    accepted = decision == "accepted"
     against = _impossible(finding, early_s, detach)
     if not accepted:
         against += (
@@ -266,7 +266,7 @@ def apply(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> otio.cor
     copy, _, _ = _taken_back(root, None)
     seen = {each.address.path: each for each in places.walk(copy)}
     targets = [(edit, _target(edit, seen)) for edit in edits]
-    tracks = _NewTracks(copy)
+    tracks = _NewTracks()
     for edit, target in targets:
         match edit:
             case AddMarker():
@@ -329,6 +329,8 @@ def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
         )
     source = _source_range(edit, target.clip)
     start, duration = source.start_time, source.duration
+    if not math.isfinite(places.seconds(start) + places.seconds(duration)):
+        raise TimelineError(f"{target.address.clip!r}: its range has a rate of 0 or numbers that are none")
     frames = whole_frames(edit.read_earlier_by_s, start.rate)
     before_s, after_s = _handles_s(edit.span, target, source)
     rate = float(exact_rate(start.rate))
@@ -345,15 +347,16 @@ def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
     return _Slipped(TimeRange(start, cut), trim if early else none, none if early else trim)
 
 
-def _source_range(edit: SlipSound | DetachSound, clip: otio.schema.Clip) -> TimeRange:
+def _source_range(edit: Edit, clip: otio.schema.Clip) -> TimeRange:
     """What the clip plays; without a range of its own that is all of its media."""
     available = clip.media_reference.available_range if clip.media_reference else None
     if (source := clip.source_range or available) is not None:
         return source
-    if edit.span is None or edit.span.media_end_s is None:
+    span = None if isinstance(edit, AddMarker) else edit.span
+    if span is None or span.media_end_s is None:
         raise TimelineError(f"{edit.address.clip!r}: nobody knows which part of its media it plays")
-    rate = edit.span.rate
-    return TimeRange(RationalTime(0, rate), RationalTime(whole_frames(edit.span.media_end_s, rate), rate))
+    frames = whole_frames(span.media_end_s, span.rate)
+    return TimeRange(RationalTime(0, span.rate), RationalTime(frames, span.rate))
 
 
 def _handles_s(span: MediaSpan | None, target: Seen, source: TimeRange) -> tuple[float, float]:
@@ -400,9 +403,10 @@ def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, see
     together = [each for each in seen if each.place.timeline == target.place.timeline]
     rate = _spelt_rate(holder, together)
     start = RationalTime(whole_frames(edit.start_s, rate), rate)
-    if item.source_range is not None:
+    base = _source_range(edit, item) if isinstance(item, otio.schema.Clip) else item.source_range
+    if base is not None:
         # A marker counts like what it stands on: a clip's from its media's start, a cut stack's from its own.
-        start = RationalTime(round((item.source_range.start_time + start).value_rescaled_to(rate)), rate)
+        start = RationalTime(round((base.start_time + start).value_rescaled_to(rate)), rate)
     duration = RationalTime(max(1, whole_frames(edit.duration_s, rate)), rate)
     tag = tag_of(edit.note)
     text = f"{edit.comment} {tag}"
@@ -444,8 +448,7 @@ def _short(name: str, tag: str) -> str:
 class _NewTracks:
     """Sound tracks of our own at the end of a stack, filled from left to right."""
 
-    def __init__(self, root: otio.core.SerializableObject) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.ours: list[tuple[otio.schema.Stack, otio.schema.Track]] = []
 
     def lay(self, edit: DetachSound, target: Seen) -> None:
@@ -704,30 +707,34 @@ def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str])
     """Read the clip from where it was read before; its place and its end on the timeline stay."""
     clip, name = seen.clip, seen.address.clip
     now, before = clip.source_range, was.before_range(clip)
-    silent = was.silence_before or was.silence_after
-    if _is_alike(now, was.after) and (not silent or _remove_silence(clip, was)):
-        clip.source_range = was.before
-        restored.append(f"{name!r} is read from where it was read before")
+    if now is None:
+        could_not.append(f"{name!r}: has lost its range since")
+        return
+    restored.append(f"{name!r} is read from where it was read before")
+    silence = RationalTime(was.silence_before + was.silence_after, was.after.duration.rate)
+    if _is_near(now, was.after) and (silence.value == 0 or _remove_silence(clip, was)):
+        rounded = TimeRange(before.start_time, now.duration + silence)
+        clip.source_range = was.before if _is_alike(now, was.after) else rounded
         return
     # What an editor did to the clip since is the editor's: only what we added to its start is taken off.
-    earlier = (
-        before.start_time - was.after.start_time + RationalTime(was.silence_before, was.after.duration.rate)
+    trimmed = RationalTime(was.silence_before, silence.rate)
+    clip.source_range = TimeRange(
+        now.start_time + (before.start_time - was.after.start_time + trimmed), now.duration
     )
-    start = (
-        before.start_time if _frames_off(clip, was.after) <= 1 and not silent else now.start_time + earlier
-    )
-    clip.source_range = TimeRange(start, now.duration)
-    restored.append(f"{name!r} is read from where it was read before")
-    if silent:
+    if silence.value:
         could_not.append(f"{name!r}: was changed since, so the silence beside it stays")
 
 
-def _is_alike(one: TimeRange | None, other: TimeRange) -> bool:
+def _is_near(one: TimeRange, other: TimeRange) -> bool:
+    """But for the frame by which editors round."""
+    pairs = (one.start_time, other.start_time), (one.duration, other.duration)
+    return all(abs((mine - theirs).value_rescaled_to(theirs.rate)) <= 1 for mine, theirs in pairs)
+
+
+def _is_alike(one: TimeRange, other: TimeRange) -> bool:
     """But for float noise."""
-    return one is not None and all(
-        abs((mine - theirs).to_seconds()) < 1e-6
-        for mine, theirs in ((one.start_time, other.start_time), (one.duration, other.duration))
-    )
+    pairs = (one.start_time, other.start_time), (one.duration, other.duration)
+    return all(abs((mine - theirs).to_seconds()) < 1e-6 for mine, theirs in pairs)
 
 
 def _remove_silence(clip: otio.schema.Clip, was: Moved) -> bool:
