@@ -29,6 +29,8 @@ PROBES = 12
 """Stretches that are searched over the whole range."""
 CHUNKS = 60
 """Stretches that are measured finely: enough for 1 ppm, and an hour costs no more than ten minutes."""
+HELD_S = 120.0
+"""Shots up to so long are read once and held; of longer ones, only what is compared is read."""
 COARSE_DECIMATION = 4
 """The search looks at the lower quarter of the band: voices live there, and drift blurs it less."""
 COARSE_RATIO, FINE_RATIO, LONE_RATIO = 1.3, 1.2, 2.0
@@ -95,10 +97,13 @@ def match_sounds(
         rate: samples per second that both readers give.
     """
     chunk_s = min(float(np.clip(duration_s / 6, *CHUNK_S)), duration_s)
+    if duration_s <= HELD_S:
+        reference = _held(reference, 0.0, duration_s, rate)
+        other = _held(other, -search_s, duration_s + search_s, rate)
     sources = _Sources(reference, other, rate, chunk_s)
     probes = [
         found
-        for start_s in _starts(duration_s, chunk_s, PROBES)
+        for start_s in _starts(duration_s, chunk_s, PROBES, rate)
         if (found := sources.lag(start_s, (-search_s, search_s), decimation=COARSE_DECIMATION))
     ]
     if not probes:
@@ -112,7 +117,7 @@ def match_sounds(
             compared=len(probes),
         )  # fmt: skip
     drift = _slope(agreed)
-    starts = _starts(duration_s, chunk_s, CHUNKS)
+    starts = _starts(duration_s, chunk_s, CHUNKS, rate)
     measured = [
         found
         for start_s in starts
@@ -146,7 +151,8 @@ class _Sources:
         low_s, high_s = reach_s
         short = _read(self.reference, start_s, self.chunk_s, self.rate)
         # An event at t of the reference is heard at t - early in the other sound.
-        from_s = start_s - high_s - drift * self.chunk_s / 2
+        # On whole samples, as readers may round.
+        from_s = round((start_s - high_s - drift * self.chunk_s / 2) * self.rate) / self.rate
         long = _read(self.other, from_s, (self.chunk_s + high_s - low_s) * (1 + abs(drift)), self.rate)
         if _loudness(short) < SILENCE or _loudness(long) < SILENCE:
             return None
@@ -169,14 +175,27 @@ def _read(reader: Reader, start_s: float, duration_s: float, rate: int) -> np.nd
     return np.pad(samples, (0, wanted - len(samples)))
 
 
+def _held(reader: Reader, from_s: float, to_s: float, rate: int) -> Reader:
+    """The same from memory."""
+    samples = np.asarray(reader(from_s, to_s - from_s), dtype=np.float32)
+
+    def read(start_s: float, duration_s: float) -> np.ndarray:
+        first = round((start_s - from_s) * rate)
+        last = first + round(duration_s * rate)
+        inside = samples[max(0, first) : max(0, last)]
+        return np.pad(inside, (min(max(0, -first), last - first), 0))
+
+    return read
+
+
 def _loudness(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
 
 
-def _starts(duration_s: float, chunk_s: float, at_most: int) -> np.ndarray:
-    """Starts of stretches spread over the shot, without overlap."""
+def _starts(duration_s: float, chunk_s: float, at_most: int, rate: int) -> np.ndarray:
+    """Starts of stretches spread over the shot, without overlap, on whole samples."""
     count = int(np.clip(duration_s // chunk_s, 1, at_most))
-    return np.linspace(0, duration_s - chunk_s, count)
+    return np.round(np.linspace(0, duration_s - chunk_s, count) * rate) / rate
 
 
 def _phase_correlation(short: np.ndarray, long: np.ndarray, decimation: int) -> np.ndarray:
