@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
@@ -34,7 +35,7 @@ def through_codec(
                 "global_quality": str(quality * 118),
                 "bf": "2",
             }  # 118 is FF_QP2LAMBDA
-        picture = container.add_stream(codec, rate=fps, options=options)
+        picture = cast(av.VideoStream, container.add_stream(codec, rate=fps, options=options))
         picture.height, picture.width, picture.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
         picture.gop_size = gop
         picture.thread_count = 1

@@ -145,11 +145,15 @@ def easier(recipe: Recipe, share: float) -> Recipe:
         (low_0, high_0), (low_1, high_1) = getattr(EASY, name), getattr(recipe, name)
         return (low_0 + share * (low_1 - low_0), high_0 + share * (high_1 - high_0))
 
+    def whole(name: str) -> tuple[int, int]:
+        low, high = grow(name)
+        return round(low), round(high)
+
     return replace(
         recipe,
-        actors=tuple(round(end) for end in grow("actors")),
-        silent_movers=tuple(round(end) for end in grow("silent_movers")),
-        unseen_sounds=tuple(round(end) for end in grow("unseen_sounds")),
+        actors=whole("actors"),
+        silent_movers=whole("silent_movers"),
+        unseen_sounds=whole("unseen_sounds"),
         moving_camera=share * recipe.moving_camera,
         cuts=share * recipe.cuts,
         bed_level=grow("bed_level"),

@@ -22,6 +22,7 @@ from models.data.scenes import FPS, FULL, Recipe, render
 from models.sync.config import Clip
 from otio_avassist import bundles
 from otio_avassist.signals import crop_centre, imagenet_floats, log_spectrogram
+from otio_avassist.windows import Stretch, pictures, probe, read_sound
 
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(B, T, 3, H, W), (B, 1, F, Ta) -> logits (B, K)."""
@@ -194,11 +195,11 @@ def _confusion(wanted: np.ndarray, answered: np.ndarray) -> list[list[int]]:
 
 def _read(path: Path, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     """All frames, cropped, and all samples of a file, at the network's rates."""
-    from otio_avassist.windows import Stretch, pictures, probe, read_sound
-
     stretch = Stretch(path, 0.0, probe(path).duration_s or 0.0)
     chunks = [
-        crop_centre(chunk.frames, clip.crop) for chunk in pictures(stretch, fps=clip.fps, side=clip.side)
+        crop_centre(chunk.frames, clip.crop)
+        for chunk in pictures(stretch, fps=clip.fps, side=clip.side)
+        if chunk.frames is not None
     ]
     return np.concatenate(chunks), read_sound(stretch, rate=clip.sample_rate)
 

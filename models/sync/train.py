@@ -70,12 +70,12 @@ class Settings:
     fade: float = 0.3
     """Share of a stage's steps over which `lr` falls to a tenth, in the last stage of each kind."""
     clip_norm: float = 1.0
-    check_every: int = 100
+    check_every: int = 50
     """Steps between two looks at the held-out windows, each with a checkpoint."""
     held_out: int = 105
     """Windows for these looks; the final figures come from others."""
     final_scenes: int = 630
-    threads: int = 2
+    threads: int = 1
 
     clip: Clip = field(default_factory=lambda: Clip(side=48, crop=40))
     visual_divisor: int = 8
@@ -182,12 +182,19 @@ def ahead(batches: Callable[[int], tuple[Tensor, Tensor, Tensor]], first: int, l
 # Steps
 
 
+def lag_head(network: SparseSync) -> nn.Module:
+    """The network's lag head, without which nothing here learns."""
+    if network.lag is None:
+        raise ValueError("this training wants a network with a lag head: lag_dim > 0")
+    return network.lag
+
+
 def losses(
     network: SparseSync, trains: str, vis: Tensor, aud: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The stage's loss and the logits it stands for; where selectors learn, the inputs are features already."""
+    """The stage's loss and the logits it stands for; for `selectors` the inputs are features."""
     v, a = (vis, aud) if trains == "selectors" else network.features(vis, aud)
-    lag = network.lag(v, a)
+    lag = lag_head(network)(v, a)
     if trains == "lag":
         return F.cross_entropy(lag, labels), lag
     alone = network.transformer(v, a).logits
@@ -252,17 +259,13 @@ def rate(settings: Settings, stage: Stage, step: int) -> float:
 
 def learning(network: SparseSync, trains: str) -> list[nn.Parameter]:
     """What a stage trains; all else stands still, batch norms too."""
-    parts = {
-        "lag": [
-            network.vfeat_extractor,
-            network.afeat_extractor,
-            network.v_bridge,
-            network.a_bridge,
-            network.lag,
-        ],
+    extractors = [network.vfeat_extractor, network.afeat_extractor, network.v_bridge, network.a_bridge]
+    choices: dict[str, list[nn.Module]] = {
+        "lag": [*extractors, lag_head(network)],
         "selectors": [network.transformer],
         "all": [network],
-    }[trains]
+    }
+    parts = choices[trains]
     network.eval()
     for part in parts:
         part.train()
@@ -416,12 +419,10 @@ def scorer(network: SparseSync, head: str = "both") -> evaluate.Scorer:
     def score(vis: np.ndarray, aud: np.ndarray) -> np.ndarray:
         network.eval()
         v, a = network.features(torch.from_numpy(vis), torch.from_numpy(aud))
-        heads = {
-            "both": network.compare,
-            "lag": network.lag,
-            "alone": lambda v, a: network.transformer(v, a).logits,
-        }
-        return heads[head](v, a).numpy()
+        if head == "lag":
+            return lag_head(network)(v, a).numpy()
+        logits = network.transformer(v, a).logits if head == "alone" else network.compare(v, a)
+        return logits.numpy()
 
     return score
 
@@ -429,7 +430,7 @@ def scorer(network: SparseSync, head: str = "both") -> evaluate.Scorer:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/sync"), help="The run's folder.")
 @click.option("--seed", type=int, default=0)
-@click.option("--threads", type=int, default=2)
+@click.option("--threads", type=int, default=1)
 def main(out: Path, seed: int, threads: int) -> None:
     """Train, or go on training, and measure."""
     run = Run(replace(Settings(), seed=seed, threads=threads), out)
