@@ -1,11 +1,12 @@
-"""How fast and how big: windows of a film against the ffmpeg command line doing the same, side by side in one run.
+"""How fast and how big: windows of a film against the ffmpeg command line doing the same, side by side in one
+run.
 
     python -m bench.decode [--json FILE] [--seconds 60] [--rounds 5] [--no-memory]
 
-Both decode a generated 1080p25 H.264 film with AAC sound to RGB24 pictures of 256 pixels' height at 25 a second and mono
-float sound at 16 kHz; ffmpeg hands the pictures through a pipe that is read to its end, the sound goes nowhere. The best
-of several rounds counts, taken in turn, as wall time and as processor time. Peak memory is that of a process of its own
-over one film and over ten of them in a row.
+Both decode a generated 1080p25 H.264 film with AAC sound to RGB24 pictures of 256 pixels' height at 25 a
+second and mono float sound at 16 kHz; ffmpeg hands the pictures through a pipe that is read to its end,
+the sound goes nowhere. The best of several rounds counts, taken in turn, as wall time and as processor
+time. Peak memory is that of a process of its own over one film and over ten of them in a row.
 """
 
 from __future__ import annotations
@@ -153,7 +154,10 @@ def _cpu_s() -> float:
 
 def _peak_mb(film: Path) -> float:
     told = subprocess.run(
-        [sys.executable, "-m", "bench.decode", "--peak", str(film)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "bench.decode", "--peak", str(film)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     # Linux counts kilobytes, macOS bytes.
     return int(told.stdout) / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,8 +1,9 @@
-"""Small media whose pictures and sound carry their own time, so that any decoder can be held against the truth.
+"""Small media whose pictures and sound carry their own time, so that any decoder can be held against the
+truth.
 
-Each picture shows its time in milliseconds as 24 black or white fields; the sound is a noise that is the same in every
-film, so that correlation finds the place of any piece of it. In: a path and what the file should be like. Out: the
-file, written by PyAV in well under a second.
+Each picture shows its time in milliseconds as 24 black or white fields; the sound is a noise that is the
+same in every film, so that correlation finds the place of any piece of it. In: a path and what the file
+should be like. Out: the file, written by PyAV in well under a second.
 
     path = film(tmp_path / "late.mp4", seconds=4, early_s=0.4)
     picture_s(frame)                # what time does this picture say it is?
@@ -11,6 +12,7 @@ file, written by PyAV in well under a second.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
@@ -36,8 +38,6 @@ CODECS = {
     ".flac": (None, "flac"),
     ".mp3": (None, "libmp3lame"),
 }
-FINE_CLOCK = {"movie_timescale": "720000"}
-"""Edit lists count in this clock; the usual one ticks in milliseconds and would round away the truth."""
 
 
 def film(
@@ -87,22 +87,29 @@ def film(
     video_codec, audio_codec = codecs or CODECS[path.suffix]
     seconds = float(seconds)
     tags = {**(metadata or {}), **({"timecode": timecode} if timecode else {})}
-    options = {".wav": {"write_bext": "1"}, ".mp4": FINE_CLOCK, ".mov": FINE_CLOCK, ".m4a": FINE_CLOCK}.get(
-        path.suffix, {}
-    )
+    options = {"write_bext": "1"} if path.suffix == ".wav" else {}
+    if path.suffix in (".mp4", ".mov", ".m4a"):
+        # Edit lists count in this clock; the usual one ticks in milliseconds and would round away the truth.
+        options = {"movie_timescale": "720000"}
     with av.open(str(path), "w", options=options) as container:
         container.metadata.update(tags)
         feeds = []
         if picture and video_codec is not None:
-            times_s = stamps_s if stamps_s is not None else [k / fps for k in range(round(seconds * fps))]
-            feeds.append(_pictures(container, video_codec, times_s, Fraction(fps).limit_denominator(1001), size, gop,
-                                   start_s, even=stamps_s is None))  # fmt: skip
+            stream = container.add_stream(video_codec, rate=Fraction(fps).limit_denominator(1001))
+            stream.width, stream.height = size
+            stream.gop_size = gop
+            times_s = [k / fps for k in range(round(seconds * fps))] if stamps_s is None else stamps_s
+            # Fine enough for pictures at any time; an even film keeps the plain clock that cameras write.
+            tick = 1 / stream.average_rate if stamps_s is None and not start_s else Fraction(1, 90000)
+            feeds.append(_pictures(stream, times_s, tick, start_s))
         for number in range(streams if sound else 0):
             stream = container.add_stream(audio_codec, rate=rate, layout=layout)
-            channels = stream.layout.nb_channels
-            noise = [100 * number + (0 if alike else channel) for channel in range(channels)]
-            pieces = _without(sound_from_s, seconds if sound_to_s is None else sound_to_s, hole_s)
-            feeds.append(_sounds(stream, noise, pieces, early_s, start_s, 0.0 if silent else 0.25))
+            noise = [100 * number + (0 if alike else k) for k in range(stream.layout.nb_channels)]
+            ends_s = seconds if sound_to_s is None else sound_to_s
+            pieces_s = [(sound_from_s, ends_s)]
+            if hole_s is not None:
+                pieces_s = [(sound_from_s, hole_s[0]), (hole_s[1], ends_s)]
+            feeds.append(_sounds(stream, noise, pieces_s, early_s, start_s, gain=0.0 if silent else 0.2))
         for packet in _interleaved(feeds):
             container.mux(packet)
     return path
@@ -167,69 +174,45 @@ def time_noise(noise: int = 0, rate: int = NOISE_RATE) -> np.ndarray:
     return (wave / wave.std()).astype(np.float32)
 
 
-def _heard(noise: int, rate: int, from_s: float, count: int) -> np.ndarray:
-    first = round((from_s - KNOWN_S[0]) * rate)
-    return time_noise(noise, rate)[first : first + count]
-
-
-def _without(from_s: float, to_s: float, hole_s: tuple[float, float] | None) -> list[tuple[float, float]]:
-    return [(from_s, hole_s[0]), (hole_s[1], to_s)] if hole_s else [(from_s, to_s)]
-
-
-def _pictures(container, codec, times_s, fps, size, gop, start_s, *, even) -> Iterator[av.Packet]:
-    stream = container.add_stream(codec, rate=fps)
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p" if codec != "prores_ks" else "yuv422p10le"
-    stream.gop_size = gop
-    if codec == "libx264":
-        stream.options = {"preset": "veryfast", "x264-params": "bframes=2:b-adapt=0:scenecut=0"}
-    # Fine enough for pictures at any time; an even film keeps the plain clock that cameras write.
-    tick = 1 / fps if even and not start_s else Fraction(1, 90000)
+def _pictures(stream, times_s: Sequence[float], tick: Fraction, start_s: float) -> Iterator[av.Packet]:
+    stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = tick
+    if stream.name == "libx264":
+        stream.options = {"preset": "veryfast", "x264-params": "bframes=2:b-adapt=0:scenecut=0"}
+    for at_s in times_s:
+        picture = time_picture(float(at_s), (stream.width, stream.height))
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = round((float(at_s) + start_s) / tick), tick
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
 
-    def packets() -> Iterator[av.Packet]:
-        for at_s in times_s:
-            frame = av.VideoFrame.from_ndarray(time_picture(float(at_s), size), format="rgb24")
-            frame.pts, frame.time_base = round((float(at_s) + start_s) / tick), tick
-            yield from stream.encode(frame)
-        yield from stream.encode(None)
 
-    return packets()
-
-
-def _sounds(stream, noise, pieces, early_s, start_s, gain) -> Iterator[av.Packet]:
-    rate, tick = stream.rate, Fraction(1, stream.rate)
-
-    def packets() -> Iterator[av.Packet]:
-        for from_s, to_s in pieces:
-            first, count = round(from_s * rate), round((to_s - from_s) * rate)
-            channels = np.stack([_heard(each, rate, first / rate + early_s, count) for each in noise]) * gain
-            size = stream.codec_context.frame_size or 1024
-            for at in range(0, count, size):
-                part = np.ascontiguousarray(channels[:, at : at + size], np.float32)
-                frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=stream.layout.name)
-                frame.sample_rate, frame.time_base = rate, tick
-                frame.pts = first + at + round(start_s * rate)
-                yield from _encoded(stream, frame)
-        yield from _encoded(stream, None)
-
-    resampler = av.AudioResampler(format=stream.format, layout=stream.layout, rate=rate)
-
-    def _encoded(stream, frame) -> Iterator[av.Packet]:
-        for fitted in resampler.resample(frame) if frame is not None else ():
-            yield from stream.encode(fitted)
-        if frame is None:
-            yield from stream.encode(None)
-
-    return packets()
+def _sounds(
+    stream,
+    noise: list[int],
+    pieces_s: list[tuple[float, float]],
+    early_s: float,
+    start_s: float,
+    *,
+    gain: float,
+) -> Iterator[av.Packet]:
+    rate = stream.rate
+    fit = av.AudioResampler(format=stream.format, layout=stream.layout, rate=rate)
+    size = stream.codec_context.frame_size or 1024
+    for from_s, to_s in pieces_s:
+        first, end = round(from_s * rate), round(to_s * rate)
+        known = round((first / rate + early_s - KNOWN_S[0]) * rate)
+        channels = gain * np.stack([time_noise(each, rate)[known : known + end - first] for each in noise])
+        for at in range(0, end - first, size):
+            part = np.ascontiguousarray(channels[:, at : at + size])
+            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=stream.layout.name)
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = first + at + round(start_s * rate)
+            for fitted in fit.resample(frame):
+                yield from stream.encode(fitted)
+    yield from stream.encode(None)
 
 
 def _interleaved(feeds: list[Iterator[av.Packet]]) -> Iterator[av.Packet]:
     """Packets of all feeds in the order of their time."""
-    waiting = [(feed, next(feed, None)) for feed in feeds]
-    while waiting := [(feed, packet) for feed, packet in waiting if packet is not None]:
-        waiting.sort(key=lambda each: (each[1].dts or 0) * each[1].time_base)
-        feed, packet = waiting[0]
-        following = next(feed, None)
-        yield packet
-        waiting[0] = (feed, following)
+    yield from heapq.merge(*feeds, key=lambda packet: (packet.dts or 0) * packet.time_base)
