@@ -198,25 +198,29 @@ def talker(rng: np.random.Generator, length_s: float, *, from_s: float = -MARGIN
     return Scene(draw, _room(rng, _voice(rng, clock, openness)))
 
 
-def slate(rng: np.random.Generator, length_s: float) -> Scene:
-    """A slate is clapped, then somebody speaks."""
-    clap_s = HANDLE_S + 0.9
-    speaking = talker(rng, length_s, from_s=clap_s + 1.6)
+def leader(rng: np.random.Generator, length_s: float) -> Scene:
+    """A countdown, one white frame with one frame of 1 kHz (the 2-pop), black, then somebody speaks."""
+    pop_s = HANDLE_S + 1.6
+    speaks_s = pop_s + 2
+    speaking = talker(rng, length_s, from_s=speaks_s + 0.3)
+    card = _backdrop(rng, (128, 126, 118))
+    for reach in (104, 96):
+        _ellipse(card, 240, 135, reach, reach, (40, 40, 38) if reach == 104 else (148, 146, 138))
 
     def draw(t: float) -> np.ndarray:
-        frame = speaking.draw(t)
-        sunk = 170 * np.sin(np.pi / 2 * np.clip((t - clap_s - 0.6) / 1.2, 0, 1)) ** 2
-        if sunk < 170:
-            _box(frame, 130, 110 + sunk, 350, 250 + sunk, (34, 36, 40))
-            _box(frame, 146, 150 + sunk, 334, 236 + sunk, (226, 226, 218))
-            angle = 0.55 * np.clip((clap_s - t) / 0.12, 0, 1)
-            _stick(frame, 134, 104 + sunk, 134 + 214 * np.cos(angle), 104 + sunk - 214 * np.sin(angle), 11,
-                   (236, 232, 214))  # fmt: skip
+        if t >= speaks_s:
+            return speaking.draw(t)
+        frames_to_pop = round((pop_s - t) * FPS)
+        if frames_to_pop <= 0:
+            return np.full((HEIGHT, WIDTH, 3), 235 if frames_to_pop == 0 else 14, np.float32)
+        frame = card.copy()
+        turn = 2 * np.pi * (t % 1)
+        _stick(frame, 240, 135, 240 + 94 * np.sin(turn), 135 - 94 * np.cos(turn), 3, (40, 40, 38))
         return frame
 
-    clapped = speaking.sound.copy()
-    _add(clapped, clap_s, _clap(rng))
-    return Scene(draw, clapped)
+    popped = speaking.sound.copy()
+    _add(popped, pop_s, _beep(1 / FPS, hz=1000))
+    return Scene(draw, popped)
 
 
 def beacon(rng: np.random.Generator, length_s: float) -> Scene:
@@ -248,7 +252,7 @@ TAKES = (
     Take("beacon.mp4", beacon, 7, audio_early_s=0.12),
     Take("interview.mp4", talker, 9, audio_early_s=0.52,
          recorder="interview_recorder.wav", recorder_lead_s=1.48),
-    Take("slate.mp4", slate, 7, audio_early_s=-0.20),
+    Take("leader.mp4", leader, 8, audio_early_s=-0.20),
     Take("court.mov", ball, 7, audio_early_s=0.36,
          recorder="court_recorder.wav", recorder_lead_s=2.0, has_timecode=True),
     Take("fog.mp4", fog, 6, audio_early_s=None),
@@ -318,15 +322,10 @@ def _clank(rng: np.random.Generator) -> np.ndarray:
     return 0.12 * ring + 0.2 * rng.standard_normal(len(t)) * np.exp(-t * 300)
 
 
-def _clap(rng: np.random.Generator) -> np.ndarray:
-    t = np.arange(round(0.12 * RATE)) / RATE
-    return 0.22 * rng.standard_normal(len(t)) * np.exp(-t * 70)
-
-
-def _beep(lasts_s: float) -> np.ndarray:
+def _beep(lasts_s: float, hz: float = 880) -> np.ndarray:
     t = np.arange(round(lasts_s * RATE)) / RATE
     ramp = np.clip(np.minimum(t, lasts_s - t) / 0.005, 0, 1)
-    return 0.3 * ramp * np.sin(2 * np.pi * 880 * t)
+    return 0.3 * ramp * np.sin(2 * np.pi * hz * t)
 
 
 def _sound(
