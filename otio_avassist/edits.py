@@ -193,6 +193,8 @@ def _impossible(finding: SyncFinding, early_s: float, detach: bool) -> tuple[str
     reasons = []
     if finding.shot.paired_by == "own sound" and not detach:
         reasons.append("the sound is in the picture's own clip (--detach gives it one of its own)")
+    if finding.shot.paired_by == "own sound" and detach and len(sound.address.path) < 2:
+        reasons.append("it stands in no timeline that could hold a track for its sound")
     if sound.near_transition:
         reasons.append("a transition stands beside it and needs its handles")
     end_s = math.inf if sound.media_end_s is None else sound.media_end_s
@@ -604,7 +606,8 @@ def _taken_back(
     _remove_tracks(copy, restored, could_not)
     for seen in places.walk(copy):
         _restore(seen, restored, could_not)
-    kept = [Moved.from_json(each) for each in (sidecar or {}).get("moved", ())]
+    moved_before = (sidecar or {}).get("moved")
+    kept = [Moved.from_json(each) for each in moved_before] if isinstance(moved_before, list) else []
     forgotten = [was for was in kept if was is not None and was.finding not in known]
     _restore_forgotten(copy, forgotten, restored, could_not)
     return copy, restored, could_not

@@ -168,6 +168,13 @@ def test_sound_in_the_pictures_own_clip_is_marked_and_with_detach_gets_its_own()
     assert isinstance(detached.edits[0], edits.DetachSound)
 
 
+def test_a_lone_tracks_sound_is_marked_since_nothing_could_hold_it_detached() -> None:
+    row = track("Video", clip("a.mov"))
+    outcome = edits.edit_for(finding(row, 0.4, (0,), (0,)), detach=True)
+    assert outcome.action == "marked"
+    assert "no timeline" in outcome.words
+
+
 def test_a_sound_that_counts_in_samples_is_slipped_in_frames_of_its_picture() -> None:
     cut = timeline(
         track("Video", clip("a.mov")),
