@@ -694,8 +694,12 @@ def _restore_forgotten(
 
 
 def _is_either(clip: otio.schema.Clip, was: Moved) -> bool:
-    """As we left it or as it was before, to within a frame."""
-    return min(_frames_off(clip, was.after), _frames_off(clip, was.before_range(clip))) <= 1
+    """As we left it or as it was before, but for what editors round."""
+    return min(_frames_off(clip, was.after), _frames_off(clip, was.before_range(clip))) <= ROUNDED_FRAMES
+
+
+ROUNDED_FRAMES = 1.5
+"""Editors move a range by a frame, and a fractional one to a whole frame as well."""
 
 
 def _frames_off(clip: otio.schema.Clip, where: TimeRange) -> float:
@@ -729,9 +733,11 @@ def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str])
 
 
 def _is_near(one: TimeRange, other: TimeRange) -> bool:
-    """But for the frame by which editors round."""
+    """But for what editors round."""
     pairs = (one.start_time, other.start_time), (one.duration, other.duration)
-    return all(abs((mine - theirs).value_rescaled_to(theirs.rate)) <= 1 for mine, theirs in pairs)
+    return all(
+        abs((mine - theirs).value_rescaled_to(theirs.rate)) <= ROUNDED_FRAMES for mine, theirs in pairs
+    )
 
 
 def _is_alike(one: TimeRange, other: TimeRange) -> bool:
