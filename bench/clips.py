@@ -2,10 +2,10 @@
 
     python -m bench.clips [--clips DIR] [--json FILE]
 
-DIR holds clips and a `manifest.json` that lists them with their `audio_early_s` (default: `media` in the folder
-that AVASSIST_SHARED names). From each clip the longest stretch is cut that has its sound for every shift, so that
-nothing is padded and all shifts are equally long; what the files say of themselves (container, timecode) is not
-asked. No goal: the thresholds were set on other material, and the figure is what it is.
+DIR holds clips and a `manifest.json` that lists them with their `audio_early_s` (default: `media` in the
+folder that AVASSIST_SHARED names). From each clip the longest stretch is cut that has sound for every shift,
+so that nothing is padded and all shifts are equally long; what the files say of themselves (container,
+timecode) is not asked. No goal: the thresholds were set on other material, and the figure is what it is.
 """
 
 from __future__ import annotations
