@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from otio_avassist.spans import Shot
 
-Method = Literal[
-    "container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network", "none"
-]
+Method = Literal["container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network", "none"]
 """The rung of the ladder that decided; `none` where every rung abstained."""
 
 
