@@ -31,6 +31,9 @@ THUMBNAILS = 8
 MOST_SHOTS = 40
 """A page with pictures of hundreds of shots is too large to be mailed and too long to be read."""
 
+LEAST_MOTION, LEAST_SOUND = 0.001, 0.005
+"""Of `signals.CHANGE`, and of a root mean square: below them nothing happens that a person would notice."""
+
 WIDTH = 1000
 HALF = 56
 AXIS = 18
@@ -134,7 +137,7 @@ def _onsets(stretch: windows.Stretch) -> np.ndarray:
 def curves_svg(pictures: Pictures, *, mended: bool) -> str:
     """Motion above a line, sound below it; dashes at the strongest movements, where a strike should sound."""
     sound = pictures.mended if mended and pictures.mended is not None else pictures.sound
-    up, down = _levels(pictures.motion), _levels(sound)
+    up, down = _levels(pictures.motion, least=LEAST_MOTION), _levels(sound, least=LEAST_SOUND)
     height = 2 * HALF + AXIS
     marks = "".join(
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{2 * HALF}"/>' for x in _peaks_x(up)
@@ -183,13 +186,17 @@ def posterior_svg(posterior: Posterior, chosen_s: float | None) -> str:
     )
 
 
-def _levels(curve: np.ndarray) -> np.ndarray:
-    """0 to 1, with the quiet parts lifted so that they can be seen at all."""
+def _levels(curve: np.ndarray, *, least: float) -> np.ndarray:
+    """0 to 1, with the quiet parts lifted so that they can be seen at all.
+
+    Args:
+        least: a curve that never rises this far stays low, so that grain and hiss don't look like events.
+    """
     if not len(curve) or not np.isfinite(curve).all():
         return np.zeros(1)
     floor = float(np.percentile(curve, 10))
-    span = float(np.percentile(curve, 99.5)) - floor
-    return np.sqrt(np.clip((curve - floor) / span, 0, 1)) if span > 0 else np.zeros(len(curve))
+    span = max(float(np.percentile(curve, 99.5)) - floor, least)
+    return np.sqrt(np.clip((curve - floor) / span, 0, 1))
 
 
 def _area(levels: np.ndarray, reach: float) -> str:

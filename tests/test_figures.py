@@ -58,6 +58,15 @@ def test_a_curve_with_nothing_in_it_is_still_a_drawing(curve):
     assert drawing(svg) is not None
 
 
+def test_grain_and_hiss_do_not_look_like_events():
+    rng = np.random.default_rng(0)
+    grain, hiss = rng.uniform(0, 1e-5, 200), rng.uniform(0, 1e-4, 200)
+    root = drawing(figures.curves_svg(figures.Pictures(0.0, 8.0, (), grain, hiss, None), mended=False))
+    assert of_class(root, "mark") == []
+    corners = (of_class(root, "motion")[0].get("d") or "").removesuffix("Z").split()
+    assert min(float(y) for y in corners[3:-2:2]) > 0.8 * figures.HALF
+
+
 def test_belief_peaks_over_its_offset_and_late_is_on_the_left():
     posterior = Posterior((-0.4, -0.2, 0.0, 0.2, 0.4), (0.7, 0.1, 0.1, 0.05, 0.05))
     root = drawing(figures.posterior_svg(posterior, -0.4))
