@@ -328,6 +328,8 @@ def _mono(frame: AudioFrame, channel: int | None, rate: int) -> Graph:
         # Poly-WAV: nobody says where the microphones stood, so each counts the same.
         count = frame.layout.nb_channels
         chain.append(graph.add("pan", "mono|c0=" + "+".join(f"{1 / count}*c{each}" for each in range(count))))
+    # Floats are mixed without a bound unless told: the front three of 5.1 would sum to twice full scale.
+    chain.append(graph.add("aresample", f"{rate}:osf=flt:out_chlayout=mono:rematrix_maxval=1"))
     chain.append(graph.add("aformat", f"sample_fmts=flt:sample_rates={rate}:channel_layouts=mono"))
     chain.append(graph.add("abuffersink"))
     graph.link_nodes(*chain).configure()

@@ -167,20 +167,25 @@ def _source(path: Path, start_number: int | None, sequence_fps: float | None) ->
         return file, {}
     if path.is_dir():
         raise MediaError(f"{path.name}: wanted a media file, but it is a folder")
-    pattern = re.search(r"%0?\d*d", path.name)
+    pattern = re.fullmatch(r"(.*?)(%0?\d*d)(.*)", path.name)
     if pattern is None:
         raise MediaMissingError(f"{path.name}: no such file ({path})")
+    head, number, tail = pattern.groups()
     if start_number is None:
-        start_number = _lowest_number(path, pattern)
-    if start_number is None or not path.with_name(path.name % start_number).is_file():
+        start_number = _lowest_number(path.parent, head, tail)
+    if start_number is None or not path.with_name(head + number % start_number + tail).is_file():
         raise MediaMissingError(f"{path.name}: no picture of this sequence is there ({path})")
     rate = Fraction(sequence_fps or SEQUENCE_FPS).limit_denominator(100_000)
-    return file, {"start_number": str(start_number), "framerate": f"{rate.numerator}/{rate.denominator}"}
+    # In a pattern, a per cent sign that stands for itself is doubled.
+    head, tail = (text.replace("%", "%%") for text in (str(path.parent.absolute() / head), tail))
+    return head + number + tail, {
+        "start_number": str(start_number),
+        "framerate": f"{rate.numerator}/{rate.denominator}",
+    }
 
 
-def _lowest_number(path: Path, pattern: re.Match[str]) -> int | None:
-    head, tail = path.name[: pattern.start()], path.name[pattern.end() :]
-    names = (other.name for other in path.parent.glob(f"{glob.escape(head)}*{glob.escape(tail)}"))
+def _lowest_number(folder: Path, head: str, tail: str) -> int | None:
+    names = (other.name for other in folder.glob(f"{glob.escape(head)}*{glob.escape(tail)}"))
     numbers = (name[len(head) : len(name) - len(tail)] for name in names)
     return min((int(number) for number in numbers if number.isdigit()), default=None)
 

@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 COLUMNS, ROWS = 8, 3
-KNOWN_S = (-10.0, 70.0)
+KNOWN_S = (-10.0, 40.0)
 """The stretch of time that the noise covers."""
 NOISE_RATE = 16000
 NOISE_TOP_HZ = 4000
@@ -152,7 +152,7 @@ def sound_s(samples: np.ndarray, *, rate: int = NOISE_RATE, noise: int = 0) -> f
     """
     known = time_noise(noise, rate)
     size = 1 << (len(known) + len(samples)).bit_length()
-    spectrum = np.fft.rfft(known, size) * np.conj(np.fft.rfft(samples, size))
+    spectrum = _known_spectrum(noise, rate, size) * np.conj(np.fft.rfft(samples, size))
     found = np.fft.irfft(spectrum, size)[: len(known)]
     peak = int(found.argmax())
     fit = found[peak] / (np.linalg.norm(samples) * np.linalg.norm(known[peak : peak + len(samples)]) + 1e-9)
@@ -172,6 +172,11 @@ def time_noise(noise: int = 0, rate: int = NOISE_RATE) -> np.ndarray:
     spectrum[1:bins] = np.exp(2j * np.pi * rng.random(bins - 1))
     wave = np.fft.irfft(spectrum, round(rate * long_s))
     return (wave / wave.std()).astype(np.float32)
+
+
+@cache
+def _known_spectrum(noise: int, rate: int, size: int) -> np.ndarray:
+    return np.fft.rfft(time_noise(noise, rate), size)
 
 
 def _pictures(stream, times_s: Sequence[float], tick: Fraction, start_s: float) -> Iterator[av.Packet]:

@@ -17,7 +17,10 @@ FORBIDDEN = {
     "otio_avassist/adapters": {"otio_avassist.panel", "PySide6"},
     "otio_avassist/pipeline.py": {"otio_avassist.panel", "PySide6"},
     "otio_avassist/tasks": {"otio_avassist.panel", "PySide6", "otio_avassist.edits", "otio_avassist.tasks"},
-    "otio_avassist/windows.py": {"opentimelineio", "otio_avassist.spans"},
+    **{
+        f"otio_avassist/{name}.py": {"opentimelineio", "otio_avassist.spans"}
+        for name in ("windows", "media", "grids")
+    },
     "otio_avassist/signals.py": {"opentimelineio", "av"},
     "otio_avassist/alignment.py": {"opentimelineio", "av"},
     "otio_avassist/bundles.py": {"opentimelineio", "av"},
@@ -34,7 +37,7 @@ FORBIDDEN = {
 ONLY_IN = {
     "onnxruntime": ("bundles.py",),
     "PySide6": ("panel",),
-    "av": ("windows.py", "demo.py"),
+    "av": ("windows.py", "media.py", "grids.py", "demo.py"),
 }
 
 ROOMS = {"otio_avassist", "models", "export", "tests", "bench", "docs", ".ci"}
