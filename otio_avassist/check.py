@@ -14,7 +14,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from otio_avassist import edits, places
+from otio_avassist import places, traces
 from otio_avassist.errors import UsageError
 from otio_avassist.places import Seen
 from otio_avassist.urls import is_windows, remote_scheme
@@ -202,7 +202,7 @@ def disabled_tracks(root: Any) -> Iterator[Problem]:
 
 def unnamed_stacks(root: Any) -> Iterator[Problem]:
     """Premiere names a sequence after the stack of tracks, not after the timeline."""
-    for timeline in edits.everything(root):
+    for timeline in traces.everything(root):
         if isinstance(timeline, otio.schema.Timeline) and timeline.name and not timeline.tracks.name:
             what = "Premiere names the sequence after the stack of tracks, which has no name"
             yield Problem(repr(timeline.name), what, "name the stack too")
@@ -210,7 +210,7 @@ def unnamed_stacks(root: Any) -> Iterator[Problem]:
 
 def broken_numbers(root: Any) -> Iterator[Problem]:
     """NaN makes invalid JSON, a rate of 0 has no seconds; readers give up on the whole file."""
-    for item in edits.everything(root):
+    for item in traces.everything(root):
         for time_range in _ranges(item):
             if not _finite(time_range):
                 zero = 0 in (time_range.start_time.rate, time_range.duration.rate)
@@ -279,7 +279,7 @@ def _speeds(clip: otio.schema.Clip) -> list[float]:
 
 
 def _markers(root: Any) -> Iterator[tuple[str, otio.schema.Marker]]:
-    for item in edits.everything(root):
+    for item in traces.everything(root):
         if isinstance(item, otio.core.Item):
             for marker in item.markers:
                 yield f"marker {marker.name!r} on {_named(item)}", marker
@@ -292,7 +292,7 @@ def _texts(marker: otio.schema.Marker) -> bool:
 
 
 def _tracks(root: Any) -> Iterator[otio.schema.Track]:
-    return (each for each in edits.everything(root) if isinstance(each, otio.schema.Track))
+    return (each for each in traces.everything(root) if isinstance(each, otio.schema.Track))
 
 
 def _named(item: Any) -> str:

@@ -1,96 +1,46 @@
-"""Findings -> changes of the timeline, and back again.
+"""Edits -> changes of the timeline, and back again.
 
-An edit is plain data that names one change. `apply` copies the timeline, makes the changes, and returns the
-copy; `strip` takes back everything that was ever put in. Back to RationalTime at the clip's own rate, in
-whole frames.
+`apply` copies the timeline, makes the changes that `remedies` named, and returns the copy; `strip` takes
+back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole frames.
 
-What we put in is known again by `metadata["otio_avassist"]`, which also keeps what stood there before.
-Editors drop foreign metadata, so a tag such as `[avassist sync 3f2a91bc]` stands in a marker's words and a
-track's name as well, and what was moved is in the sidecar (`review`). Knows no media and weighs no
-evidence.
+A clip that was moved keeps in its metadata what stood there before (`Moved`); the sidecar (`review`) keeps
+the same for when an editor has dropped that. Knows no media and weighs no evidence.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PureWindowsPath
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from otio_avassist import places
 from otio_avassist.errors import TimelineError
-from otio_avassist.findings import SyncFinding
 from otio_avassist.places import Address, Seen
+from otio_avassist.remedies import AddMarker, DetachSound, Edit, Outcome, SlipSound, edit_for
 from otio_avassist.spans import MediaSpan
 from otio_avassist.timecodes import exact_rate, whole_frames
-from otio_avassist.urls import path_from_url
-from otio_avassist.verdicts import offset_words, verdict
+from otio_avassist.traces import (
+    NAMESPACE,
+    everything,
+    finding_of,
+    is_our_marker,
+    is_our_track,
+    media_name,
+    short_name,
+    tag_of,
+    track_name,
+)
 
-NAMESPACE = "otio_avassist"
-"""The one key of ours in any object's metadata."""
-Action = Literal["slipped", "detached", "marked", "in step", "abstained", "rejected"]
-
-
-@dataclass(frozen=True)
-class SlipSound:
-    """Read the sound clip from elsewhere in its media; its place on the timeline stays."""
-
-    address: Address
-    read_earlier_by_s: float
-    note: dict[str, Any] = field(default_factory=dict)
-    """What stands in `metadata["otio_avassist"]`: finding id, bundle, version, state … plain JSON."""
-    span: MediaSpan | None = None
-    """The sound as it was looked at: how far its media reaches. None: the clip's available range tells."""
-
-
-@dataclass(frozen=True)
-class AddMarker:
-    """Say something at a stretch of the timeline, as a marker on the stack that holds the clip."""
-
-    address: Address
-    """The clip it speaks of: it tells which timeline of a collection is meant."""
-    start_s: float
-    """0-based timeline seconds."""
-    duration_s: float
-    name: str
-    """Short: with its tag it is cut to 40 characters."""
-    comment: str
-    color: str
-    note: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DetachSound:
-    """Give a picture clip's own sound a clip on a new audio track, read from elsewhere in its media."""
-
-    address: Address
-    read_earlier_by_s: float
-    note: dict[str, Any] = field(default_factory=dict)
-    span: MediaSpan | None = None
-    """As in `SlipSound`."""
-
-
-Edit = SlipSound | AddMarker | DetachSound
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finding leads to."""
-
-    action: Action
-    edits: tuple[Edit, ...]
-    words: str
-    """For a person: the offset, what the recommendations say of it, what is done and why."""
-    slip_frames: int | None = None
-    """How many frames earlier the sound is read (> 0) or later (< 0); None: it isn't moved."""
-    residual_s: float | None = None
-    """`audio_early_s` that is left after it; None: nobody knows."""
+# Those who need one of these need it for what is here.
+__all__ = [
+    "AddMarker", "Address", "DetachSound", "Edit", "Moved", "Outcome", "SlipSound", "Stripped", "apply",
+    "edit_for", "moved", "strip",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,155 +52,6 @@ class Stripped:
     """What was taken back, a line each."""
     could_not: tuple[str, ...]
     """What wasn't, and why."""
-
-
-# Findings -> edits
-
-
-def edit_for(
-    finding: SyncFinding,
-    *,
-    min_confidence: float = 0.8,
-    propose: bool = False,
-    detach: bool = False,
-    decision: str | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> Outcome:
-    """What to do about a finding.
-
-    Args:
-        min_confidence: below it, a marker for a person instead of a slip.
-        propose: only mark; a person's yes counts for more.
-        detach: sound inside the picture's own clip may get a clip of its own.
-        decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
-        provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
-    """
-    early_s = finding.audio_early_s
-    if early_s is None or finding.shot.sound is None:
-        return Outcome("abstained", (), _why_abstained(finding))
-    sound, rate = finding.shot.sound, _frame_rate(finding)
-    offset = f"{offset_words(early_s, rate)}: {verdict(early_s)}"
-    if decision == "rejected":
-        return Outcome("rejected", (), f"{offset}; left as it is, as a person decided", residual_s=early_s)
-    frames = whole_frames(early_s, rate)
-    changes = _changes(finding, rate)
-    accepted = decision == "accepted"
-    if frames == 0 and (accepted or not changes):
-        return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
-    residual_s = early_s - frames / float(exact_rate(rate))
-    note = _note(finding, decision, provenance or {}, residual_s)
-    against = _impossible(finding, early_s, detach)
-    if not accepted:
-        against += (
-            _unsure(finding, min_confidence) + changes + (("only marked, as asked",) if propose else ())
-        )
-    if against:
-        words = f"{offset}; not moved: {'; '.join(against)}"
-        return Outcome("marked", (_marker(finding, early_s, rate, words, note),), words, residual_s=early_s)
-    words = f"{offset}; read {abs(frames)} {_plural(frames, 'frame')} {'earlier' if frames > 0 else 'later'}"
-    words += f", {abs(residual_s) * 1000:.0f} ms left" + ("; accepted by a person" if accepted else "")
-    slip_s = frames / float(exact_rate(rate))
-    if finding.shot.paired_by == "own sound":
-        edit: Edit = DetachSound(sound.address, slip_s, note, sound)
-        return Outcome("detached", (edit,), f"{words}, on a track of its own", frames, residual_s)
-    return Outcome("slipped", (SlipSound(sound.address, slip_s, note, sound),), words, frames, residual_s)
-
-
-def _why_abstained(finding: SyncFinding) -> str:
-    said = [*finding.doubts, *(each.note for each in finding.evidence if each.note)]
-    return "no answer: " + ("; ".join(dict.fromkeys(said)) or "no evidence")
-
-
-def _frame_rate(finding: SyncFinding) -> float:
-    """Frames per second of the sound's clip; of the picture's where the sound counts in samples."""
-    for span in (finding.shot.sound, finding.shot.picture):
-        if span is not None and _is_frame_rate(span.rate):
-            return span.rate
-    return 25.0
-
-
-def _is_frame_rate(rate: float) -> bool:
-    return 1 < rate <= 240
-
-
-def _changes(finding: SyncFinding, rate: float) -> tuple[str, ...]:
-    """Why one slip can't mend all of the shot."""
-    reasons = []
-    drift_s = (finding.drift_ppm or 0.0) * 1e-6 * finding.shot.lead.duration_s
-    if abs(drift_s) * rate >= 0.5:
-        reasons.append(
-            f"it drifts by {finding.drift_ppm:+.0f} ppm, {abs(drift_s) * 1000:.0f} ms over the shot"
-        )
-    for jump in finding.jumps:
-        reasons.append(f"it jumps at {jump.at_s:.1f} s to {offset_words(jump.audio_early_s, rate)}")
-    return tuple(reasons)
-
-
-def _impossible(finding: SyncFinding, early_s: float, detach: bool) -> tuple[str, ...]:
-    """What not even a person's yes can get past."""
-    sound = finding.shot.sound
-    assert sound is not None
-    reasons = []
-    if finding.shot.paired_by == "own sound" and not detach:
-        reasons.append("the sound is in the picture's own clip (--detach gives it one of its own)")
-    if finding.shot.paired_by == "own sound" and detach and len(sound.address.path) < 2:
-        reasons.append("it stands in no timeline that could hold a track for its sound")
-    if sound.near_transition:
-        reasons.append("a transition stands beside it and needs its handles")
-    end_s = math.inf if sound.media_end_s is None else sound.media_end_s
-    handle_s = sound.start_s - sound.media_start_s if early_s > 0 else end_s - sound.end_s
-    if abs(early_s) - max(0.0, handle_s) > sound.duration_s - 1 / sound.rate:
-        reasons.append("its media has nothing to play there")
-    return tuple(reasons)
-
-
-def _unsure(finding: SyncFinding, min_confidence: float) -> tuple[str, ...]:
-    reasons = list(finding.doubts)
-    if finding.confidence < min_confidence:
-        reasons.append(f"confidence {finding.confidence:.0%} is below {min_confidence:.0%}")
-    if _at_the_edge(finding):
-        reasons.append("the offset is at the edge of what was searched and may be larger")
-    return tuple(reasons)
-
-
-def _at_the_edge(finding: SyncFinding) -> bool:
-    """Only what was searched on a grid has an edge."""
-    if finding.posterior is None or finding.method not in ("sound-to-picture", "network"):
-        return False
-    offsets_s = finding.posterior.offsets_s
-    cell_s = abs(offsets_s[1] - offsets_s[0]) if len(offsets_s) > 1 else 0.0
-    assert finding.audio_early_s is not None
-    return any(abs(finding.audio_early_s - edge_s) < cell_s / 2 for edge_s in (offsets_s[0], offsets_s[-1]))
-
-
-def _note(
-    finding: SyncFinding, decision: str | None, provenance: Mapping[str, Any], residual_s: float
-) -> dict[str, Any]:
-    assert finding.audio_early_s is not None
-    return {
-        **provenance,
-        "task": finding.task,
-        "finding": finding.id,
-        "method": finding.method,
-        "audio_early_s": round(float(finding.audio_early_s), 6),
-        "confidence": round(float(finding.confidence), 6),
-        "left_ms": round(float(residual_s) * 1000, 3),
-        "state": "accepted" if decision == "accepted" else "proposed",
-    }
-
-
-def _marker(finding: SyncFinding, early_s: float, rate: float, words: str, note: dict[str, Any]) -> AddMarker:
-    lead = finding.shot.lead
-    # Premiere and otiotool show the name alone.
-    name = f"{'early' if early_s > 0 else 'late'} {abs(early_s) * 1000:.0f} ms"
-    note = {key: value for key, value in note.items() if key != "left_ms"}
-    return AddMarker(
-        lead.address, lead.record_start_s, 1 / rate, name, f"{lead.address.clip}: {words}", "YELLOW", note
-    )
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if abs(count) == 1 else f"{noun}s"
 
 
 # Edits -> timeline
@@ -311,7 +112,8 @@ def _slip(edit: SlipSound, target: Seen) -> None:
         silence_after=slipped.gap_after.value,
     )
     clip.source_range = slipped.source
-    clip.metadata[NAMESPACE] = {**edit.note, "finding": was.finding, **was.past()}
+    kept = places.plain(clip.metadata.get(NAMESPACE))  # decisions, where the clip is the root
+    clip.metadata[NAMESPACE] = {**kept, **edit.note, "finding": was.finding, **was.past()}
     gaps = [(slipped.gap_before, 0), (slipped.gap_after, 1)]
     if all(length.value == 0 for length, _ in gaps):
         return
@@ -378,10 +180,11 @@ def _handles_s(span: MediaSpan | None, target: Seen, source: TimeRange) -> tuple
 
 def _frames_within(seconds: float, rate: float) -> float:
     """Whole frames that fit; what already reads beyond its media is made no worse."""
-    if math.isinf(seconds):
-        return math.inf
-    float_noise = 1e-6
-    return max(0, math.floor(seconds * rate + float_noise))
+    return math.inf if math.isinf(seconds) else max(0, math.floor(seconds * rate + FLOAT_NOISE))
+
+
+FLOAT_NOISE = 1e-6
+"""In frames."""
 
 
 def _gap(length: RationalTime, note: Mapping[str, Any]) -> otio.schema.Gap:
@@ -415,7 +218,10 @@ def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, see
     if any(marker.comment == text for marker in item.markers):
         return  # two channels of one sound are one finding
     marker = otio.schema.Marker(
-        name=_short(edit.name, tag), marked_range=TimeRange(start, duration), color=edit.color, comment=text
+        name=short_name(edit.name, tag),
+        marked_range=TimeRange(start, duration),
+        color=edit.color,
+        comment=text,
     )
     # Resolve shows a marker's note from here and nowhere else.
     marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
@@ -431,22 +237,6 @@ def _spelt_rate(holder: otio.core.SerializableObject, seen: Sequence[Seen]) -> f
     return next((each for each in spelt if each > 0 and float(exact_rate(each)) == rate), rate)
 
 
-NAME_LENGTH = 40
-"""Longer names are cut by those who show them."""
-_TAG = re.compile(r"\[avassist (\w+) ([0-9a-f]+)\]")
-_TRACK_NAME = re.compile(r"avassist (\w+) ([0-9a-f]+)")
-
-
-def tag_of(note: Mapping[str, Any]) -> str:
-    """What stands in a marker's words, so that it is known again when an editor has dropped the metadata."""
-    return f"[avassist {note.get('task', 'sync')} {str(note.get('finding', '0'))[:8]}]"
-
-
-def _short(name: str, tag: str) -> str:
-    room = NAME_LENGTH - len(tag) - 1
-    return f"{name if len(name) <= room else name[: room - 1] + '…'} {tag}"
-
-
 class _NewTracks:
     """Sound tracks of our own at the end of a stack, filled from left to right."""
 
@@ -459,9 +249,8 @@ class _NewTracks:
         track = clip.parent()
         stack = track.parent() if isinstance(track, otio.schema.Track) else None
         if stack is None:
-            raise TimelineError(
-                f"{target.address.clip!r}: its sound can't be detached, it stands in no timeline"
-            )
+            name = target.address.clip
+            raise TimelineError(f"{name!r}: its sound can't be detached, it stands in no timeline")
         slipped = _slipped(edit, target)
         start = clip.range_in_parent().start_time + slipped.gap_before
         start = RationalTime(_nearly_whole(start.value), start.rate)
@@ -481,8 +270,7 @@ class _NewTracks:
         for holder, track in self.ours:
             if holder is stack and track.duration() <= start:
                 return track
-        name = f"avassist {note.get('task', 'sync')} {str(note.get('finding', '0'))[:8]}"
-        track = otio.schema.Track(name=name, kind=otio.schema.TrackKind.Audio)
+        track = otio.schema.Track(name=track_name(note), kind=otio.schema.TrackKind.Audio)
         track.metadata["Resolve_OTIO"] = {"Audio Type": "Stereo", "Locked": False, "SoloOn": False}
         track.metadata[NAMESPACE] = _identity(note)
         stack.append(track)
@@ -589,11 +377,6 @@ def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
     return tuple(was for seen in places.walk(root) if (was := Moved.of_clip(seen)) is not None)
 
 
-def media_name(clip: otio.schema.Clip) -> str:
-    """The file name of a clip's media, whatever system its path was written on."""
-    return PureWindowsPath(path_from_url(places.url_of(clip.media_reference))).name
-
-
 def _taken_back(
     root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None
 ) -> tuple[Any, list[str], list[str]]:
@@ -613,37 +396,12 @@ def _taken_back(
     return copy, restored, could_not
 
 
-def everything(item: Any) -> Iterator[Any]:
-    """`item` and all below it that has metadata."""
-    yield item
-    below: list[Any] = []
-    if isinstance(item, otio.schema.Timeline):
-        below.append(item.tracks)
-    elif isinstance(item, (otio.core.Composition, otio.schema.SerializableCollection)):
-        below += list(item)
-    if isinstance(item, otio.core.Item):
-        below += [*item.markers, *item.effects]
-    if isinstance(item, otio.schema.Clip):
-        below += item.media_references().values()
-    for each in below:
-        if hasattr(each, "metadata"):
-            yield from everything(each)
-
-
-def is_ours(marker: otio.schema.Marker) -> bool:
-    """By its metadata, or by the tag in its words where an editor has dropped that."""
-    if places.plain(marker.metadata.get(NAMESPACE)).get("finding"):
-        return True
-    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
-    return any(_TAG.search(str(text)) for text in (marker.name, marker.comment, note))
-
-
 def _remove_markers(root: Any, restored: list[str]) -> None:
     for item in everything(root):
         if not isinstance(item, otio.core.Item):
             continue
         for index in reversed(range(len(item.markers))):
-            if is_ours(item.markers[index]):
+            if is_our_marker(item.markers[index]):
                 restored.append(f"took away the marker {item.markers[index].name!r}")
                 del item.markers[index]
 
@@ -652,15 +410,23 @@ def _remove_tracks(root: Any, restored: list[str], could_not: list[str]) -> None
     for stack in [each for each in everything(root) if isinstance(each, otio.schema.Stack)]:
         for index in reversed(range(len(stack))):
             track = stack[index]
-            known = NAMESPACE in track.metadata
-            if not known and not _TRACK_NAME.fullmatch(track.name):
+            if not is_our_track(track):
                 continue
-            others = [each.name for each in track.find_clips() if NAMESPACE not in each.metadata]
-            if known and others:
+            if others := _others_on(track, stack):
                 could_not.append(f"the track {track.name!r} also holds {', '.join(others)}: left standing")
                 continue
             restored.append(f"took away the track {track.name!r}")
             del stack[index]
+
+
+def _others_on(track: otio.schema.Track, stack: otio.schema.Stack) -> list[str]:
+    """Names of clips that somebody else put on a track of ours."""
+    clips = track.find_clips()
+    if finding_of(track):
+        return [each.name for each in clips if not finding_of(each)]
+    # Without metadata: what we detached is of media that a picture's track plays too.
+    elsewhere = {media_name(each) for other in stack if other is not track for each in other.find_clips()}
+    return [each.name for each in clips if media_name(each) not in elsewhere]
 
 
 def _restore(seen: Seen, restored: list[str], could_not: list[str]) -> None:
@@ -681,7 +447,9 @@ def _restore_forgotten(
     """Put back clips whose metadata an editor has dropped, by media and by where in it they are read."""
     left = places.walk(root)
     for was in forgotten:
-        alike = [each for each in left if media_name(each.clip) == was.media and _is_either(each.clip, was)]
+        alike = [
+            each for each in left if media_name(each.clip) == was.media and _starts_alike(each.clip, was)
+        ]
         nearest = min(alike, key=lambda each: abs(each.place.at_s - was.record_start_s), default=None)
         if nearest is None:
             could_not.append(
@@ -689,25 +457,31 @@ def _restore_forgotten(
             )
             continue
         left.remove(nearest)
-        if _frames_off(nearest.clip, was.after) <= _frames_off(nearest.clip, was.before_range(nearest.clip)):
+        if _start_apart(nearest.clip, was.after) <= ROUNDED_FRAMES:
             _put_back(nearest, was, restored, could_not)
-
-
-def _is_either(clip: otio.schema.Clip, was: Moved) -> bool:
-    """As we left it or as it was before, but for what editors round."""
-    return min(_frames_off(clip, was.after), _frames_off(clip, was.before_range(clip))) <= ROUNDED_FRAMES
 
 
 ROUNDED_FRAMES = 1.5
 """Editors move a range by a frame, and a fractional one to a whole frame as well."""
 
 
-def _frames_off(clip: otio.schema.Clip, where: TimeRange) -> float:
-    """How many frames lie between where `clip` starts in its media and where `where` does."""
-    source = clip.source_range
-    if source is None or not math.isfinite(places.seconds(source.start_time)):
+def _starts_alike(clip: otio.schema.Clip, was: Moved) -> bool:
+    """It starts where we left it or where it was before, but for what editors round."""
+    return min(_start_apart(clip, each) for each in (was.after, was.before_range(clip))) <= ROUNDED_FRAMES
+
+
+def _start_apart(clip: otio.schema.Clip, where: TimeRange) -> float:
+    now = clip.source_range
+    if now is None or not math.isfinite(places.seconds(now.start_time) + places.seconds(now.duration)):
         return math.inf
-    return abs((source.start_time - where.start_time).value_rescaled_to(where.start_time.rate))
+    return _frames_apart(now, where)[0]
+
+
+def _frames_apart(one: TimeRange, other: TimeRange) -> tuple[float, float]:
+    """How far starts and how far lengths are apart."""
+    pairs = (one.start_time, other.start_time), (one.duration, other.duration)
+    start, length = (abs((mine - theirs).value_rescaled_to(theirs.rate)) for mine, theirs in pairs)
+    return start, length
 
 
 def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str]) -> None:
@@ -717,33 +491,22 @@ def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str])
     if now is None:
         could_not.append(f"{name!r}: has lost its range since")
         return
+    apart = _frames_apart(now, was.after)
+    apart_before = _frames_apart(now, before)
+    if max(apart_before) <= ROUNDED_FRAMES and sum(apart_before) < sum(apart):
+        return  # somebody has put it back already
     restored.append(f"{name!r} is read from where it was read before")
     silence = RationalTime(was.silence_before + was.silence_after, was.after.duration.rate)
-    if _is_near(now, was.after) and (silence.value == 0 or _remove_silence(clip, was)):
+    if max(apart) <= ROUNDED_FRAMES and (silence.value == 0 or _remove_silence(clip, was)):
         rounded = TimeRange(before.start_time, now.duration + silence)
-        clip.source_range = was.before if _is_alike(now, was.after) else rounded
+        clip.source_range = was.before if max(apart) < FLOAT_NOISE else rounded
         return
     # What an editor did to the clip since is the editor's: only what we added to its start is taken off.
     trimmed = RationalTime(was.silence_before, silence.rate)
-    clip.source_range = TimeRange(
-        now.start_time + (before.start_time - was.after.start_time + trimmed), now.duration
-    )
+    earlier = before.start_time - was.after.start_time + trimmed
+    clip.source_range = TimeRange(now.start_time + earlier, now.duration)
     if silence.value:
         could_not.append(f"{name!r}: was changed since, so the silence beside it stays")
-
-
-def _is_near(one: TimeRange, other: TimeRange) -> bool:
-    """But for what editors round."""
-    pairs = (one.start_time, other.start_time), (one.duration, other.duration)
-    return all(
-        abs((mine - theirs).value_rescaled_to(theirs.rate)) <= ROUNDED_FRAMES for mine, theirs in pairs
-    )
-
-
-def _is_alike(one: TimeRange, other: TimeRange) -> bool:
-    """But for float noise."""
-    pairs = (one.start_time, other.start_time), (one.duration, other.duration)
-    return all(abs((mine - theirs).to_seconds()) < 1e-6 for mine, theirs in pairs)
 
 
 def _remove_silence(clip: otio.schema.Clip, was: Moved) -> bool:
@@ -751,12 +514,15 @@ def _remove_silence(clip: otio.schema.Clip, was: Moved) -> bool:
     track = clip.parent()
     index = _index_of(track, clip) + (-1 if was.silence_before else 1)
     gap = track[index] if isinstance(track, otio.schema.Track) and 0 <= index < len(track) else None
-    length = RationalTime(was.silence_before or was.silence_after, was.after.duration.rate)
-    if not isinstance(gap, otio.schema.Gap) or gap.duration() < length:
+    if not isinstance(gap, otio.schema.Gap):
         return False
-    if gap.duration() == length:
+    length = RationalTime(was.silence_before + was.silence_after, was.after.duration.rate)
+    left = gap.duration() - length
+    if left.value < -ROUNDED_FRAMES:
+        return False
+    if left.value < 0.5:
         del track[index]
     else:
         # Editors melt gaps that touch into one.
-        gap.source_range = TimeRange(gap.source_range.start_time, gap.source_range.duration - length)
+        gap.source_range = TimeRange(gap.source_range.start_time, left)
     return True

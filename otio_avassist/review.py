@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otio_avassist import edits, files, places
+from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def decide(
     decision = Decision(state, who, when)
     copy = root.deepcopy()
     _write_decisions(copy, {**dict(_of_root(copy)), finding_id: decision})
-    for item in edits.everything(copy):
-        if places.plain(item.metadata.get(edits.NAMESPACE)).get("finding") == finding_id:
-            item.metadata[edits.NAMESPACE]["state"] = state
+    for item in traces.everything(copy):
+        if places.plain(item.metadata.get(traces.NAMESPACE)).get("finding") == finding_id:
+            item.metadata[traces.NAMESPACE]["state"] = state
     return copy
 
 
@@ -254,15 +254,15 @@ def _findings(sidecar: Mapping[str, Any] | None) -> dict[str, dict]:
 
 
 def _of_root(root: Any) -> list[tuple[str, Decision]]:
-    ours = places.plain(root.metadata.get(edits.NAMESPACE))
+    ours = places.plain(root.metadata.get(traces.NAMESPACE))
     said = ((id_, Decision.from_json(each)) for id_, each in places.plain(ours.get("findings")).items())
     return [(id_, decision) for id_, decision in said if decision is not None]
 
 
 def _of_items(root: Any) -> Iterable[tuple[str, Decision]]:
     """States that some program wrote straight into our markers and clips."""
-    for item in edits.everything(root):
-        ours = places.plain(item.metadata.get(edits.NAMESPACE))
+    for item in traces.everything(root):
+        ours = places.plain(item.metadata.get(traces.NAMESPACE))
         if ours.get("finding") and ours.get("state") in (ACCEPTED, REJECTED):
             yield str(ours["finding"]), Decision(ours["state"])
 
@@ -275,9 +275,9 @@ def _of_sidecar(kept: Mapping[str, Mapping]) -> Iterable[tuple[str, Decision]]:
 
 def _write_decisions(root: Any, decided: Mapping[str, Decision]) -> None:
     if decided:
-        ours = places.plain(root.metadata.get(edits.NAMESPACE))
+        ours = places.plain(root.metadata.get(traces.NAMESPACE))
         said = {id_: decision.to_json() for id_, decision in decided.items()}
-        root.metadata[edits.NAMESPACE] = {**ours, "findings": said}
+        root.metadata[traces.NAMESPACE] = {**ours, "findings": said}
 
 
 def _entry(line: Line) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import edits, review
+from otio_avassist import edits, review, traces
 from otio_avassist.pipeline import Line
 from tests.cuts import clip, finding, gap, record_positions, time_range, timeline, track
 
@@ -39,7 +39,7 @@ def run(root, sidecar=None, rejecting: str | None = None):
     """Look, decide, and mend, as the pipeline does it: (timeline, sidecar, lines)."""
     original = edits.strip(root, sidecar).timeline
     decisions = review.decisions(root, sidecar)
-    media = {edits.media_name(each): each for each in original.find_clips()}
+    media = {traces.media_name(each): each for each in original.find_clips()}
 
     def path_of(name: str) -> tuple[int, ...]:
         row = media[name].parent()
@@ -60,7 +60,7 @@ def run(root, sidecar=None, rejecting: str | None = None):
 def through_an_editor(root, *, rounding: float = 0.0, melting: bool = False):
     """What an editor's export would hold of `root`."""
     back = root.deepcopy()
-    for item in edits.everything(back):
+    for item in traces.everything(back):
         for key in [key for key in item.metadata if key != "Resolve_OTIO"]:
             del item.metadata[key]
     for number, each in enumerate(back.find_clips()):
@@ -82,7 +82,7 @@ def melt(row: otio.schema.Track) -> None:
 
 
 def starts(root) -> dict[str, float]:
-    return {edits.media_name(each): each.source_range.start_time.value for each in root.find_clips()}
+    return {traces.media_name(each): each.source_range.start_time.value for each in root.find_clips()}
 
 
 def positions(root) -> list[float]:
@@ -153,7 +153,7 @@ def test_strip_restores_from_the_sidecar(first, editor) -> None:
 
 def test_exactly_kept_ranges_are_restored_exactly(first) -> None:
     mended, sidecar = first
-    for item in edits.everything(mended):
+    for item in traces.everything(mended):
         if "otio_avassist" in item.metadata:
             del item.metadata["otio_avassist"]
     stripped = edits.strip(mended, sidecar)
@@ -181,13 +181,13 @@ def test_marker_words_are_enough_wherever_the_editor_keeps_them(first) -> None:
 def test_what_a_person_changed_since_is_told_and_left(first) -> None:
     mended, sidecar = first
     back = through_an_editor(mended)
-    by_media = {edits.media_name(each): each for each in back.find_clips()}
+    by_media = {traces.media_name(each): each for each in back.find_clips()}
     gone = by_media["slipped.wav"]
     gone.parent().remove(gone)
     cut_into = by_media["trimmed.wav"]
     cut_into.source_range = time_range(30, 40)
     stripped = edits.strip(back, sidecar)
-    assert {edits.media_name(each) for each in stripped.timeline.find_clips()} >= {"trimmed.wav"}
+    assert {traces.media_name(each) for each in stripped.timeline.find_clips()} >= {"trimmed.wav"}
     assert starts(stripped.timeline)["trimmed.wav"] == 30
     told = " ".join(stripped.could_not)
     assert "slipped.wav" in told
@@ -202,6 +202,25 @@ def test_the_untouched_input_beside_an_old_sidecar_is_left_as_it_is(first) -> No
     assert stripped.restored == stripped.could_not == ()
 
 
+def test_the_untouched_input_is_left_even_where_all_of_the_slip_became_silence() -> None:
+    cut = timeline(track("Video", clip("a.mov")), track("Audio", clip("a.wav", 0)))
+    found = finding(cut, 0.4)
+    line = Line(found, edits.edit_for(found), "proposed")
+    mended, sidecar = review.remember(edits.apply(cut, line.outcome.edits), cut, None, [line])
+    assert edits.strip(cut, sidecar).timeline.to_json_string() == cut.to_json_string()
+    back = edits.strip(through_an_editor(mended), sidecar).timeline
+    assert back.tracks[1][0].source_range == time_range(0, 100)
+
+
+def test_what_others_put_on_our_nameless_track_is_kept(first) -> None:
+    mended, sidecar = first
+    back = through_an_editor(mended)
+    back.tracks[-1].append(clip("mine.wav"))
+    stripped = edits.strip(back, sidecar)
+    assert "mine.wav" in starts(stripped.timeline)
+    assert any("mine.wav" in line for line in stripped.could_not)
+
+
 def test_another_use_of_the_same_media_is_not_taken_for_ours(first) -> None:
     mended, sidecar = first
     back = through_an_editor(mended)
@@ -211,6 +230,6 @@ def test_another_use_of_the_same_media_is_not_taken_for_ours(first) -> None:
     read_from = [
         each.source_range.start_time.value
         for each in stripped.timeline.find_clips()
-        if edits.media_name(each) == "slipped.wav"
+        if traces.media_name(each) == "slipped.wav"
     ]
     assert read_from == [pytest.approx(100.625, abs=1), 91]

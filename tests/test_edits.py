@@ -100,7 +100,7 @@ GRID = Posterior((-2.0, -1.8, 0.0, 1.8, 2.0), (0.0, 0.0, 0.0, 0.1, 0.9))
 @pytest.mark.parametrize(
     ("early_s", "facts", "why"),
     [
-        pytest.param(0.4, {"confidence": 0.6}, "60% is below 80%", id="low confidence"),
+        pytest.param(0.4, {"confidence": 0.6}, "0.6 is below 0.8", id="low confidence"),
         pytest.param(0.4, {"doubts": ("two rungs disagree",)}, "two rungs disagree", id="a doubt"),
         pytest.param(2.0, {"posterior": GRID, "method": "network"}, "edge", id="edge of the grid"),
         pytest.param(0.4, {"drift_ppm": 8000.0}, "drifts by +8000 ppm", id="drift"),
@@ -475,6 +475,13 @@ def test_a_cut_made_since_stays_and_only_the_slip_is_taken_back() -> None:
     mended.tracks[1][0].source_range = time_range(90 + 20, 60)
     stripped = edits.strip(mended)
     assert stripped.timeline.tracks[1][0].source_range == time_range(100 + 20, 60)
+
+
+def test_what_a_person_put_back_by_hand_is_not_put_back_twice() -> None:
+    cut = simple()
+    mended = edits.apply(cut, [slip(cut, 1, 0)])
+    mended.tracks[1][0].source_range = time_range(100, 100)
+    assert json_of(edits.strip(mended).timeline) == json_of(cut)
 
 
 def test_a_cut_into_trimmed_sound_stays_and_its_silence_is_told() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otio_avassist import edits, review
+from otio_avassist import edits, places, review
 from otio_avassist.errors import OutputError, TimelineError, UsageError
 from otio_avassist.findings import SyncFinding
 from otio_avassist.pipeline import Line
@@ -61,7 +61,7 @@ def test_any_root_can_hold_decisions_and_strip_takes_them_away(root) -> None:
 
 def test_a_slipped_lone_clip_keeps_its_own_past_beside_decisions() -> None:
     alone = clip("a.wav")
-    address = next(iter(edits.places.walk(alone))).address
+    address = next(iter(places.walk(alone))).address
     slipped = edits.apply(alone, [edits.SlipSound(address, 0.4, {"task": "sync", "finding": "3f2a"})])
     decided = review.decide(slipped, "3f2a", "accepted")
     assert edits.strip(decided).timeline.to_json_string() == alone.to_json_string()

@@ -1,0 +1,218 @@
+"""Findings -> edits: what to do about what was found, and in words why. Knows no timeline.
+
+An edit is plain data that names one change; `edits` makes it. Nothing is moved that isn't sure, unless a
+person said yes; nothing at all is done about what a person rejected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from otio_avassist.timecodes import exact_rate, whole_frames
+from otio_avassist.verdicts import offset_words, verdict
+
+if TYPE_CHECKING:
+    from otio_avassist.findings import SyncFinding
+    from otio_avassist.places import Address
+    from otio_avassist.spans import MediaSpan, Shot
+
+Action = Literal["slipped", "detached", "marked", "in step", "abstained", "rejected"]
+
+
+@dataclass(frozen=True)
+class SlipSound:
+    """Read the sound clip from elsewhere in its media; its place on the timeline stays."""
+
+    address: Address
+    read_earlier_by_s: float
+    note: dict[str, Any] = field(default_factory=dict)
+    """What stands in `metadata["otio_avassist"]`: finding id, bundle, version, state … plain JSON."""
+    span: MediaSpan | None = None
+    """The sound as it was looked at: how far its media reaches. None: the clip's available range tells."""
+
+
+@dataclass(frozen=True)
+class AddMarker:
+    """Say something at a stretch of the timeline, as a marker on the stack that holds the clip."""
+
+    address: Address
+    """The clip it speaks of: it tells which timeline of a collection is meant."""
+    start_s: float
+    """0-based timeline seconds."""
+    duration_s: float
+    name: str
+    """Short: with its tag it is cut to 40 characters."""
+    comment: str
+    color: str
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DetachSound:
+    """Give a picture clip's own sound a clip on a new audio track, read from elsewhere in its media."""
+
+    address: Address
+    read_earlier_by_s: float
+    note: dict[str, Any] = field(default_factory=dict)
+    span: MediaSpan | None = None
+    """As in `SlipSound`."""
+
+
+Edit = SlipSound | AddMarker | DetachSound
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finding leads to."""
+
+    action: Action
+    edits: tuple[Edit, ...]
+    words: str
+    """For a person: the offset, what the recommendations say of it, what is done and why."""
+    slip_frames: int | None = None
+    """How many frames earlier the sound is read (> 0) or later (< 0); None: it isn't moved."""
+    residual_s: float | None = None
+    """`audio_early_s` that is left after it; None: nobody knows."""
+
+
+def edit_for(
+    finding: SyncFinding,
+    *,
+    min_confidence: float = 0.8,
+    propose: bool = False,
+    detach: bool = False,
+    decision: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """What to do about a finding.
+
+    Args:
+        min_confidence: below it, a marker for a person instead of a slip.
+        propose: only mark; a person's yes counts for more.
+        detach: sound inside the picture's own clip may get a clip of its own.
+        decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
+        provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
+    """
+    early_s, sound = finding.audio_early_s, finding.shot.sound
+    if early_s is None or sound is None:
+        return Outcome("abstained", (), _why_abstained(finding))
+    rate = _frame_rate(finding.shot)
+    offset = f"{offset_words(early_s, rate)}: {verdict(early_s)}"
+    if decision == "rejected":
+        return Outcome("rejected", (), f"{offset}; left as it is, as a person decided", residual_s=early_s)
+    accepted = decision == "accepted"
+    frames = whole_frames(early_s, rate)
+    changes = _changes(finding, rate)
+    if frames == 0 and (accepted or not changes):
+        return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
+    note = _note(finding, early_s, decision, provenance or {})
+    against = _impossible(finding.shot, sound, early_s, detach=detach)
+    if not accepted:
+        asked = ("only marked, as asked",) if propose else ()
+        against += _unsure(finding, early_s, min_confidence) + changes + asked
+    if against:
+        words = f"{offset}; not moved: {'; '.join(against)}"
+        marker = _marker(finding.shot.lead, early_s, rate, words, note)
+        return Outcome("marked", (marker,), words, residual_s=early_s)
+    earlier_s = frames / rate
+    residual_s = early_s - earlier_s
+    note["left_ms"] = round(residual_s * 1000, 3)
+    words = f"{offset}; {_slip_words(frames, residual_s)}" + ("; accepted by a person" if accepted else "")
+    if finding.shot.paired_by == "own sound":
+        detached = DetachSound(sound.address, earlier_s, note, sound)
+        return Outcome("detached", (detached,), f"{words}, on a track of its own", frames, residual_s)
+    slip = SlipSound(sound.address, earlier_s, note, sound)
+    return Outcome("slipped", (slip,), words, frames, residual_s)
+
+
+def _why_abstained(finding: SyncFinding) -> str:
+    said = [*finding.doubts, *(each.note for each in finding.evidence if each.note)]
+    return "no answer: " + ("; ".join(dict.fromkeys(said)) or "no evidence")
+
+
+def _frame_rate(shot: Shot) -> float:
+    """Frames per second of the sound's clip; of the picture's where the sound counts in samples."""
+    rates = [float(exact_rate(span.rate)) for span in (shot.sound, shot.picture) if span is not None]
+    return next((rate for rate in rates if 1 < rate <= 240), 25.0)
+
+
+def _slip_words(frames: int, residual_s: float) -> str:
+    count = f"{abs(frames)} frame{'' if abs(frames) == 1 else 's'}"
+    return f"read {count} {'earlier' if frames > 0 else 'later'}, {abs(residual_s) * 1000:.0f} ms left"
+
+
+def _changes(finding: SyncFinding, rate: float) -> tuple[str, ...]:
+    """Why one slip can't mend all of the shot."""
+    reasons = []
+    drift_s = (finding.drift_ppm or 0.0) * 1e-6 * finding.shot.lead.duration_s
+    if abs(drift_s) * rate >= 0.5:
+        reasons.append(
+            f"it drifts by {finding.drift_ppm:+.0f} ppm, {abs(drift_s) * 1000:.0f} ms over the shot"
+        )
+    for jump in finding.jumps:
+        reasons.append(f"it jumps at {jump.at_s:.1f} s to {offset_words(jump.audio_early_s, rate)}")
+    return tuple(reasons)
+
+
+def _impossible(shot: Shot, sound: MediaSpan, early_s: float, *, detach: bool) -> tuple[str, ...]:
+    """What not even a person's yes can get past."""
+    reasons = []
+    if shot.paired_by == "own sound" and not detach:
+        reasons.append("the sound is in the picture's own clip (--detach gives it one of its own)")
+    if shot.paired_by == "own sound" and detach and len(sound.address.path) < 2:
+        reasons.append("it stands in no timeline that could hold a track for its sound")
+    if sound.near_transition:
+        reasons.append("a transition stands beside it and needs its handles")
+    end_s = math.inf if sound.media_end_s is None else sound.media_end_s
+    handle_s = sound.start_s - sound.media_start_s if early_s > 0 else end_s - sound.end_s
+    if abs(early_s) - max(0.0, handle_s) > sound.duration_s - 1 / sound.rate:
+        reasons.append("its media has nothing to play there")
+    return tuple(reasons)
+
+
+def _unsure(finding: SyncFinding, early_s: float, min_confidence: float) -> tuple[str, ...]:
+    reasons = list(finding.doubts)
+    if finding.confidence < min_confidence:
+        reasons.append(f"confidence {finding.confidence:.3g} is below {min_confidence:.3g}")
+    if _at_the_edge(finding, early_s):
+        reasons.append("the offset is at the edge of what was searched and may be larger")
+    return tuple(reasons)
+
+
+def _at_the_edge(finding: SyncFinding, early_s: float) -> bool:
+    """Only what was searched on a grid has an edge."""
+    if finding.posterior is None or finding.method not in ("sound-to-picture", "network"):
+        return False
+    offsets_s = finding.posterior.offsets_s
+    cell_s = abs(offsets_s[1] - offsets_s[0]) if len(offsets_s) > 1 else 0.0
+    return any(abs(early_s - edge_s) < cell_s / 2 for edge_s in (offsets_s[0], offsets_s[-1]))
+
+
+def _note(
+    finding: SyncFinding, early_s: float, decision: str | None, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        **provenance,
+        "task": finding.task,
+        "finding": finding.id,
+        "method": finding.method,
+        "audio_early_s": round(float(early_s), 6),
+        "confidence": round(float(finding.confidence), 6),
+        "state": "accepted" if decision == "accepted" else "proposed",
+    }
+
+
+def _marker(lead: MediaSpan, early_s: float, rate: float, words: str, note: dict[str, Any]) -> AddMarker:
+    return AddMarker(
+        address=lead.address,
+        start_s=lead.record_start_s,
+        duration_s=1 / rate,
+        # Premiere and otiotool show the name alone.
+        name=f"{'early' if early_s > 0 else 'late'} {abs(early_s) * 1000:.0f} ms",
+        comment=f"{lead.address.clip}: {words}",
+        color="YELLOW",
+        note=note,
+    )
