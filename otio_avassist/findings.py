@@ -1,7 +1,7 @@
 """What was found, how sure we are, and why one might doubt it.
 
-A finding is plain data: it knows the shot it speaks of, never how it will be mended (`edits`) nor what a person
-decided about it (`review`).
+A finding is plain data: it knows the shot it speaks of, never how it will be mended (`edits`) nor what a
+person decided about it (`review`).
 """
 
 from __future__ import annotations

@@ -28,27 +28,31 @@ def test_a_written_timeline_is_read_back(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "cut.otio"
     path.write_text("the old one")
-    with pytest.raises(RuntimeError, match="half way"), files.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("half way")
+
+    def fail_half_way() -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert path.read_text() == "the old one"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_folder_to_write_into_is_said_with_the_name(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="nowhere/cut.otio"):
+    with pytest.raises(OutputError, match=r"nowhere/cut\.otio"):
         files.write(a_timeline(), str(tmp_path / "nowhere" / "cut.otio"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OutputError, match=r"cut\.otio: can't be written: No space left"),
-        files.replacing(tmp_path / "cut.otio"),
-        Path("/dev/full").open("w") as full,
-    ):
-        full.write("x")
-        full.flush()
+    def fill() -> None:
+        with files.replacing(tmp_path / "cut.otio"), Path("/dev/full").open("w") as full:
+            full.write("x")
+
+    with pytest.raises(OutputError, match=r"cut\.otio: can't be written: No space left"):
+        fill()
     assert list(tmp_path.iterdir()) == []
 
 
