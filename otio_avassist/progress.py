@@ -1,6 +1,6 @@
 """How far a long piece of work is, told to whoever wants to know.
 
-A `Progress` is any callable (done, total, what): seconds of media, and the name of what is being looked at. It
+A `Progress` is any callable (done, total, what): seconds of media, and the name of what is looked at now. It
 may raise `CancelledError` to stop the work; nothing has been written by then.
 """
 
