@@ -445,12 +445,13 @@ def _restore_forgotten(
     root: Any, forgotten: Sequence[Moved], restored: list[str], could_not: list[str]
 ) -> None:
     """Put back clips whose metadata an editor has dropped, by media and by where in it they are read."""
-    left = places.walk(root)
+    # Picture is never moved, and stands where its sound stands.
+    left = [each for each in places.walk(root) if each.place.kind != "picture"]
     for was in forgotten:
         alike = [
             each for each in left if media_name(each.clip) == was.media and _starts_alike(each.clip, was)
         ]
-        nearest = min(alike, key=lambda each: abs(each.place.at_s - was.record_start_s), default=None)
+        nearest = min(alike, key=lambda each: _distance(each, was), default=None)
         if nearest is None:
             could_not.append(
                 f"{was.clip!r}: no clip reads {was.media!r} where we had left it: cut, moved or gone since"
@@ -459,6 +460,12 @@ def _restore_forgotten(
         left.remove(nearest)
         if _start_apart(nearest.clip, was.after) <= ROUNDED_FRAMES:
             _put_back(nearest, was, restored, could_not)
+
+
+def _distance(seen: Seen, was: Moved) -> tuple[float, float]:
+    """Nearest on the timeline; of those that stand together, nearest to where we left it in its media."""
+    hundredths = round(100 * abs(seen.place.at_s - was.record_start_s))
+    return hundredths, _start_apart(seen.clip, was.after)
 
 
 ROUNDED_FRAMES = 1.5

@@ -212,6 +212,19 @@ def test_the_untouched_input_is_left_even_where_all_of_the_slip_became_silence()
     assert back.tracks[1][0].source_range == time_range(0, 100)
 
 
+def test_sound_of_the_pictures_own_file_is_told_from_its_picture() -> None:
+    cut = timeline(
+        track("Video", clip("a.mov")), track("Audio", clip("a.mov")), track("Audio", clip("a.mov"))
+    )
+    found = finding(cut, 0.4, sound=(2, 0))
+    line = Line(found, edits.edit_for(found), "proposed")
+    mended, sidecar = review.remember(edits.apply(cut, line.outcome.edits), cut, None, [line])
+    back = through_an_editor(mended)
+    assert [row[0].source_range.start_time.value for row in back.tracks] == [100, 100, 90]
+    stripped = edits.strip(back, sidecar)
+    assert [row[0].source_range.start_time.value for row in stripped.timeline.tracks] == [100, 100, 100]
+
+
 def test_what_others_put_on_our_nameless_track_is_kept(first) -> None:
     mended, sidecar = first
     back = through_an_editor(mended)
