@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -61,6 +62,8 @@ SEEK_BEFORE_S = (2.0, 30.0, inf)
 """How far before the start to seek, further and further until something from before the start is found."""
 INTERLEAVE_S = 5.0
 """Sound that stands so much behind its picture in the file is taken for silence, so that nothing piles up."""
+AHEAD = 6
+"""Frames that are decoded ahead: enough to keep the decoder busy, few enough to cost little memory."""
 ONE_PASS_S = 1.0
 """Stretches of one file that start no further apart are read together."""
 MISSING_S = 0.5
@@ -314,7 +317,7 @@ class _Reading:
             if from_start or (first_s is not None and first_s <= self._zero_s + begin_s):
                 break
         yield from first
-        yield from frames
+        yield from _ahead(frames)
 
     def _seek(self, to_s: float | None) -> None:
         """Go to the last place up to `to_s` where decoding can start; None: the file's beginning."""
@@ -363,6 +366,15 @@ def _up_to_the_first(
         yield frame
         if isinstance(frame, VideoFrame) == (kind == "video"):
             return
+
+
+def _ahead(frames: Iterator[VideoFrame | AudioFrame]) -> Iterator[VideoFrame | AudioFrame]:
+    """The same frames, the next few decoded in a thread while the last is scaled and looked at."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        coming = deque(worker.submit(next, frames, None) for _ in range(AHEAD))
+        while (frame := coming.popleft().result()) is not None:
+            coming.append(worker.submit(next, frames, None))
+            yield frame
 
 
 def _seen(blocks: Iterator[tuple[float, np.ndarray]]) -> Iterator[Window]:

@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 COLUMNS, ROWS = 8, 3
-KNOWN_S = (-10.0, 40.0)
+KNOWN_S = (-5.0, 25.0)
 """The stretch of time that the noise covers."""
 NOISE_RATE = 16000
 NOISE_TOP_HZ = 4000
