@@ -148,29 +148,25 @@ def _batches(windows: Windows, clip: Clip, batch: int) -> Iterator[tuple[np.ndar
         yield np.stack([vis for vis, _ in pairs]), np.stack([aud for _, aud in pairs])
 
 
-def accuracy(scorer: Scorer, clip: Clip, *, scenes: int) -> Share:
-    """How often a scorer is within a class on fresh scenes."""
-    windows = fresh_windows(scenes, clip)
+def accuracy(scorer: Scorer, clip: Clip, windows: Windows) -> Share:
+    """How often a scorer is within a class."""
     return within_a_class(windows.wanted, answers(scorer, windows, clip).argmax(1))
 
 
-def measure(scorer: Scorer, clip: Clip, *, scenes: int) -> dict[str, object]:
-    """The figures on fresh scenes: accuracy, its controls, and how far off the wrong ones were."""
-    windows = fresh_windows(scenes, clip)
+def measure(scorer: Scorer, clip: Clip, windows: Windows) -> dict[str, object]:
+    """The figures on fresh windows: accuracy, its controls, and how far off the wrong ones were."""
     answered = answers(scorer, windows, clip).argmax(1)
     return {
         "within 0.2 s": within_a_class(windows.wanted, answered).to_dict(),
         "exact class": exact(windows.wanted, answered).to_dict(),
         "chance within 0.2 s": round(chance(len(OFFSETS_S)), 3),
         "controls within 0.2 s": {
-            control: within_a_class(
-                windows.wanted, answers(scorer, without_a_clue(windows, control), clip).argmax(1)
-            ).to_dict()
+            control: accuracy(scorer, clip, without_a_clue(windows, control)).to_dict()
             for control in CONTROLS
         },
         "by offset": _by_offset(windows.wanted, answered),
         "confusion": _confusion(windows.wanted, answered),
-        "scenes": scenes,
+        "scenes": len(windows.wanted),
         "first seed": FRESH_SEED,
     }
 
@@ -298,7 +294,7 @@ def main(network: Path, scenes: int, media: Path | None, figures: Path | None) -
     scorer, clip = bundle_scorer(network) if network.is_dir() else checkpoint_scorer(network)
     found: dict[str, object] = {}
     if scenes:
-        found["fresh rendered scenes"] = measure(scorer, clip, scenes=scenes)
+        found["fresh rendered scenes"] = measure(scorer, clip, fresh_windows(scenes, clip))
     if media:
         found["real clips, single windows"] = measure_media(scorer, clip, media)
     if figures:

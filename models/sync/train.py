@@ -4,9 +4,9 @@ In: scenes of `models.data`, rendered on the way. Out, in the folder: `sync.pt` 
 `python -m export sync`), `figures.json` for its card, `log.jsonl`, and `state.pt` from which a run goes on
 where it stopped: every step draws from its own seed, so a resumed run ends as an unbroken one.
 
-Cross-entropy over the 21 classes is the published loss. From nothing it stays at ln 21, so the published road
-(train the extractors on something else first) is walked in small: the extractors learn under the lag head,
-on easy scenes first; then selectors and sync transformer on their frozen features; then all of it together.
+Cross-entropy over the 21 classes is the published loss. From nothing, selectors and sync transformer stay at
+ln 21 under it (over 5,000 windows even on frozen features that hold the answer). So the published road,
+extractors that learnt on something else X
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ class Stage:
 
     name: str
     trains: str
-    """`lag`: extractors and lag head; `selectors`: these and the transformer, on frozen features; `all`."""
+    """`lag`: extractors and lag head; `all`: selectors and sync transformer too."""
     share: float
     """How hard the scenes are: 0 easy, 1 full."""
     scenes: int
     """Different scenes; each is cut into as many windows as the steps ask for."""
     steps: int
+    lr: float = 1e-3
+    """Adam's; the published 4e-5 suits trained extractors and days of training."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,15 @@ class Settings:
     stages: tuple[Stage, ...] = (
         Stage("easy", "lag", 0.0, 400, 150),
         Stage("half", "lag", 0.5, 600, 150),
-        Stage("full", "lag", 1.0, 2000, 900),
-        Stage("selectors", "selectors", 1.0, 1000, 2000),
-        Stage("all", "all", 1.0, 2000, 300),
+        Stage("full", "lag", 1.0, 2000, 1300),
+        Stage("all", "all", 1.0, 2000, 150, lr=3e-4),
     )
     batch: int = 16
     """Windows a step."""
-    feature_batch: int = 32
-    """Windows a step where only their features are needed."""
-    lr: float = 1e-3
-    """Adam's; the published 4e-5 suits trained extractors and days of training."""
     warm_up: int = 50
-    """Steps from a hundredth of `lr` to all of it, in each stage."""
+    """Steps from a hundredth of a stage's `lr` to all of it."""
     fade: float = 0.3
-    """Share of a stage's steps over which `lr` falls to a tenth, in the last stage of each kind."""
+    """Share of a stage's steps over which its `lr` falls to a tenth."""
     clip_norm: float = 1.0
     check_every: int = 50
     """Steps between two looks at the held-out windows, each with a checkpoint."""
@@ -87,8 +84,8 @@ class Settings:
     width: int = 64
     heads: int = 4
     selectors: int = 16
-    selector_layers: int = 2
-    sync_layers: int = 2
+    selector_layers: int = 1
+    sync_layers: int = 1
     lag_dim: int = 48
 
     def config(self) -> SyncConfig:
@@ -189,72 +186,17 @@ def lag_head(network: SparseSync) -> nn.Module:
     return network.lag
 
 
-def losses(
-    network: SparseSync, trains: str, vis: Tensor, aud: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The stage's loss and the logits it stands for; for `selectors` the inputs are features."""
-    v, a = (vis, aud) if trains == "selectors" else network.features(vis, aud)
-    lag = lag_head(network)(v, a)
-    if trains == "lag":
-        return F.cross_entropy(lag, labels), lag
-    alone = network.transformer(v, a).logits
-    # The transformer is also asked alone, or it would leave all to the lag head.
-    return F.cross_entropy(alone + lag, labels) + 0.5 * F.cross_entropy(alone, labels), alone + lag
-
-
-class FeatureBatches:
-    """Batches of what frozen extractors make of whole scenes, cut to windows afterwards.
-
-    The features are made once a scene, so a step costs selectors and sync transformer alone. A cut falls on
-    whole feature steps, so an offset is true to 32 ms, a sixth of a class.
-    """
-
-    def __init__(self, network: SparseSync, pool: Pool, settings: Settings) -> None:
-        self.settings = settings
-        clip = settings.clip
-        frames_a_step = int(np.prod(settings.visual_time_strides))
-        self.seen_step_s = frames_a_step / clip.fps
-        self.heard_step_s = clip.hop * int(np.prod(settings.audio_time_strides)) / clip.sample_rate
-        kept = [self._of_scene(network, pool.scene(number), number) for number in range(pool.count)]
-        self.seen = torch.stack([v for v, _ in kept])
-        self.heard = torch.stack([a for _, a in kept])
-        block = settings.config().network
-        self.seen_steps, self.heard_steps = block.visual_block[0], block.audio_block[1]
-
-    @torch.inference_mode()
-    def _of_scene(self, network: SparseSync, scene: Scene, number: int) -> tuple[Tensor, Tensor]:
-        """(d, t, h, w), (d, f, t) of a scene, in half precision to spare memory."""
-        clip = self.settings.clip
-        rng = np.random.default_rng([self.settings.seed, number])
-        top, left = rng.integers(0, scene.frames.shape[1] - clip.crop + 1, 2)
-        frames = scene.frames[:, top : top + clip.crop, left : left + clip.crop]
-        vis, aud = evaluate.inputs(frames, scene.samples, clip)
-        v, a = network.features(torch.from_numpy(vis)[None], torch.from_numpy(aud)[None])
-        return v[0].half(), a[0].half()
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`v` (B, d, t, h, w), `a` (B, d, f, t), class (B,)."""
-        rng = np.random.default_rng([self.settings.seed, step])
-        labels = rng.integers(0, len(OFFSETS_S), self.settings.feature_batch)
-        scene_s = self.seen.shape[2] * self.seen_step_s
-        seen, heard = [], []
-        for label in labels:
-            number = int(rng.integers(len(self.seen)))
-            offset_s = OFFSETS_S[label]
-            start_s = draw_start_s(rng, offset_s, scene_s=scene_s, window_s=self.settings.clip.window_s)
-            first = min(round(start_s / self.seen_step_s), self.seen.shape[2] - self.seen_steps)
-            other = round((first * self.seen_step_s + offset_s) / self.heard_step_s)
-            other = min(max(0, other), self.heard.shape[3] - self.heard_steps)
-            seen.append(self.seen[number, :, first : first + self.seen_steps])
-            heard.append(self.heard[number, :, :, other : other + self.heard_steps])
-        return torch.stack(seen).float(), torch.stack(heard).float(), torch.from_numpy(labels)
+def answer(network: SparseSync, trains: str, vis: Tensor, aud: Tensor) -> Tensor:
+    """Logits (B, K) of what a stage trains: the lag head by itself, or all that ships."""
+    v, a = network.features(vis, aud)
+    return lag_head(network)(v, a) if trains == "lag" else network.compare(v, a)
 
 
 def rate(settings: Settings, stage: Stage, step: int) -> float:
     """The learning rate at this step of a stage: up, level, and down to a tenth."""
     up = min(1.0, 0.01 + step / settings.warm_up)
     left = (stage.steps - step) / (settings.fade * stage.steps)
-    return settings.lr * up * min(1.0, max(0.1, left))
+    return stage.lr * up * min(1.0, max(0.1, left))
 
 
 def learning(network: SparseSync, trains: str) -> list[nn.Parameter]:
@@ -262,7 +204,6 @@ def learning(network: SparseSync, trains: str) -> list[nn.Parameter]:
     extractors = [network.vfeat_extractor, network.afeat_extractor, network.v_bridge, network.a_bridge]
     choices: dict[str, list[nn.Module]] = {
         "lag": [*extractors, lag_head(network)],
-        "selectors": [network.transformer],
         "all": [network],
     }
     parts = choices[trains]
@@ -307,21 +248,18 @@ class Run:
         pool = Pool(self.folder.parent / "pool", stage.share, int(200_000 * stage.share), stage.scenes)
         pool.ensure()
         parameters = learning(self.network, stage.trains)
-        optimizer = torch.optim.Adam(parameters, lr=settings.lr)
+        optimizer = torch.optim.Adam(parameters, lr=stage.lr)
         if self.optimizer_state:
             optimizer.load_state_dict(self.optimizer_state)
-        batches: Callable[[int], tuple[Tensor, Tensor, Tensor]]
-        if stage.trains == "selectors":
-            batches = FeatureBatches(self.network, pool, settings)
-        else:
-            batches = WindowBatches(pool, settings)
+        batches = WindowBatches(pool, settings)
         began = time.monotonic() - self.trained_s
         for vis, aud, labels in ahead(batches, self._draw(self.step), self._draw(stage.steps)):
             # Dropout draws from the step too, so that a resumed run goes on as if never stopped.
             torch.manual_seed(settings.seed * 1_000_003 + self.stage * 100_003 + self.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate(settings, stage, self.step)
-            loss, logits = losses(self.network, stage.trains, vis, aud, labels)
+            logits = answer(self.network, stage.trains, vis, aud)
+            loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
@@ -343,15 +281,12 @@ class Run:
     def finish(self) -> None:
         """Measure the trained network on fresh scenes and write `figures.json` for its card."""
         settings = self.settings
-        windows = sum(
-            stage.steps * (settings.feature_batch if stage.trains == "selectors" else settings.batch)
-            for stage in settings.stages
-        )
-        found = evaluate.measure(scorer(self.network), settings.clip, scenes=settings.final_scenes)
+        windows = settings.batch * sum(stage.steps for stage in settings.stages)
+        fresh = evaluate.fresh_windows(settings.final_scenes, settings.clip)
+        found = evaluate.measure(scorer(self.network), settings.clip, fresh)
         for head, words in (("lag", "lag head alone"), ("alone", "sync transformer alone")):
-            found[f"within 0.2 s, {words}"] = evaluate.accuracy(
-                scorer(self.network, head), settings.clip, scenes=settings.final_scenes
-            ).to_dict()
+            share = evaluate.accuracy(scorer(self.network, head), settings.clip, fresh)
+            found[f"within 0.2 s, {words}"] = share.to_dict()
         figures = {
             "network": "SparseSync, reduced, with a lag head beside its sync transformer",
             "version": "1",
@@ -376,20 +311,11 @@ class Run:
         settings = self.settings
         if self.held_out is None:
             self.held_out = evaluate.fresh_windows(settings.held_out, settings.clip, first_seed=VALID_SEED)
-        scorers = {
-            "both": scorer(self.network),
-            "lag": scorer(self.network, "lag"),
-            "alone": scorer(self.network, "alone"),
+        shares = {
+            head: evaluate.accuracy(scorer(self.network, head), settings.clip, self.held_out)
+            for head in ("both", "lag", "alone")
         }
-        return {
-            f"valid_{name}": round(share.right / share.of, 3)
-            for name, one in scorers.items()
-            for share in [
-                evaluate.within_a_class(
-                    self.held_out.wanted, evaluate.answers(one, self.held_out, settings.clip).argmax(1)
-                )
-            ]
-        }
+        return {f"valid_{head}": round(share.right / share.of, 3) for head, share in shares.items()}
 
     def _log(self, **words: object) -> None:
         line = {"step": self.step, "seconds": round(self.trained_s), **words}
