@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -62,3 +63,10 @@ def test_skipped_clips_carry_their_reason(report):
         "reason": "media not found: /nowhere/lost.mov",
         "media": "/nowhere/lost.mov",
     }
+
+
+def test_every_key_is_explained_to_its_readers(report):
+    page = (Path(__file__).parents[2] / "docs" / "reading-a-report.md").read_text("utf-8")
+    facts = parsed(report)
+    keys = {*facts, *facts["findings"][0], *facts["skipped"][0]} - {"schema", "findings", "skipped"}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
