@@ -246,14 +246,13 @@ class _NewTracks:
     def lay(self, edit: DetachSound, target: Seen) -> None:
         """Put the clip's sound where the clip stands, on a track that is free from there on."""
         clip = target.clip
-        track = clip.parent()
-        stack = track.parent() if isinstance(track, otio.schema.Track) else None
+        stack = _stack_around(clip)
         if stack is None:
             name = target.address.clip
             raise TimelineError(f"{name!r}: its sound can't be detached, it stands in no timeline")
         slipped = _slipped(edit, target)
-        start = clip.range_in_parent().start_time + slipped.gap_before
-        start = RationalTime(_nearly_whole(start.value), start.rate)
+        start = clip.transformed_time(clip.trimmed_range().start_time, stack)
+        start = RationalTime(_nearly_whole(start.value), start.rate) + slipped.gap_before
         sound = otio.schema.Clip(
             name=clip.name, media_reference=clip.media_reference.deepcopy(), source_range=slipped.source
         )
@@ -276,6 +275,13 @@ class _NewTracks:
         stack.append(track)
         self.ours.append((stack, track))
         return track
+
+
+def _stack_around(clip: otio.schema.Clip) -> otio.schema.Stack | None:
+    around = clip.parent()
+    while around is not None and not isinstance(around, otio.schema.Stack):
+        around = around.parent()
+    return around
 
 
 def _nearly_whole(frames: float) -> float:

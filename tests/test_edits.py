@@ -265,6 +265,15 @@ def test_detached_sound_with_too_little_handle_starts_later() -> None:
     assert new[1].source_range == time_range(0, 94)
 
 
+def test_sound_of_a_track_within_a_track_is_detached_onto_the_stack_around_both() -> None:
+    inner = track("Video", gap(10), clip("a.mov"))
+    inner.source_range = time_range(5, 80)
+    cut = timeline(track("Video", gap(50), inner))
+    new = edits.apply(cut, [detached(cut, 0, 1, 1)]).tracks[-1]
+    assert new.name.startswith("avassist")
+    assert new[1].range_in_parent().start_time.value == 55
+
+
 def test_a_lone_track_has_no_room_for_detached_sound() -> None:
     row = track("Video", clip("a.mov"))
     with pytest.raises(TimelineError, match="no timeline"):
@@ -442,7 +451,9 @@ def test_no_other_clip_ever_moves_and_all_is_taken_back(case) -> None:
     at_s = (moved_start_s + moved_end_s) / 2
     early_s = sounding_at(cut, name, at_s) - sounding_at(mended, name, at_s)
     assert early_s == pytest.approx(edit.read_earlier_by_s, abs=1e-6)
-    assert json_of(edits.strip(read_back(mended)).timeline) == json_of(cut)
+    assert json_of(edits.strip(mended).timeline) == json_of(cut)
+    # OpenTimelineIO's JSON reader is off by the last bit of some numbers, whoever wrote them.
+    assert json_of(edits.strip(read_back(mended)).timeline) == json_of(read_back(cut))
     assert json_of(edits.apply(mended, [edit])) == json_of(mended)
 
 
