@@ -93,7 +93,8 @@ ROWS_A_SECOND = 100
 SOUND_WINDOW_S = 0.025
 LOOK_BACK_ROWS = 8
 """An onset is the rise over these 80 ms."""
-SOUND_LAG_S = (LOOK_BACK_ROWS / ROWS_A_SECOND + SOUND_WINDOW_S) / 2
+POP_LAG_S = (SOUND_WINDOW_S - 1 / ROWS_A_SECOND) / 2
+SOUND_LAG_S = LOOK_BACK_ROWS / ROWS_A_SECOND / 2 + POP_LAG_S
 """Sound curves look back only, so they lag behind the sound by half of what they look back on."""
 BAND_EDGES_HZ = (100, 200, 300, 450, 650, 900, 1200, 1600, 2100, 2800, 3700, 4900, 6500, 7900)
 POP_HZ = (900, 1100)

@@ -98,3 +98,107 @@ def test_pictures_become_channels_first_with_imagenets_statistics() -> None:
     red, _, blue = frames[t, h, w] / 255.0
     assert floats[t, 0, h, w] == pytest.approx((red - 0.485) / 0.229, abs=1e-5)
     assert floats[t, 2, h, w] == pytest.approx((blue - 0.406) / 0.225, abs=1e-5)
+
+
+# Curves
+
+FPS, RATE = 25.0, 16000
+
+
+def still(count: int, seed: int = 0) -> np.ndarray:
+    """One picture of even patches, so many times."""
+    patches = np.random.default_rng(seed).integers(40, 200, (6, 10), dtype=np.uint8)
+    picture = patches.repeat(16, axis=0).repeat(16, axis=1)
+    return np.repeat(picture[None, :, :, None], count, axis=0).repeat(3, axis=3)
+
+
+def moving(count: int) -> np.ndarray:
+    """A bright bar that goes one column a frame from left to right over a still picture."""
+    frames = still(count)
+    for number, frame in enumerate(frames):
+        frame[:, 4 * number : 4 * number + 12] = 250
+    return frames
+
+
+def burst(at_s: float, duration_s: float) -> np.ndarray:
+    samples = 0.001 * np.random.default_rng(0).normal(size=round(duration_s * RATE))
+    first = round(at_s * RATE)
+    samples[first : first + RATE // 10] += 0.3 * np.random.default_rng(1).normal(size=RATE // 10)
+    return samples
+
+
+def test_what_moves_stands_above_what_is_still() -> None:
+    frames = np.concatenate([still(10), moving(20)])
+    change = signals.MotionEnergy()(frames)[:, signals.CHANGE]
+    assert np.isnan(change[0])
+    assert change[1:10].max() == 0
+    assert change[12:].min() > 0.01
+
+
+def test_flicker_of_the_whole_picture_is_no_motion() -> None:
+    gain = np.random.default_rng(0).uniform(0.8, 1.0, 20)
+    flickering = (still(20) * gain[:, None, None, None]).astype(np.uint8)
+    flicker = signals.MotionEnergy()(flickering)[1:, signals.CHANGE]
+    assert flicker.mean() < 0.2 * np.abs(np.diff(np.log(gain))).mean()
+
+
+def test_brightness_is_a_share_of_full_scale() -> None:
+    frames = np.zeros((3, 48, 64, 3), dtype=np.uint8)
+    frames[1] = 255
+    np.testing.assert_allclose(signals.MotionEnergy()(frames)[:, signals.BRIGHTNESS], [0, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 25])
+def test_motion_does_not_depend_on_how_the_stream_is_cut(piece: int) -> None:
+    frames = moving(30)
+    energy = signals.MotionEnergy()
+    pieces = np.concatenate([energy(frames[first : first + piece]) for first in range(0, 30, piece)])
+    np.testing.assert_allclose(pieces, signals.MotionEnergy()(frames), rtol=1e-5)
+
+
+def test_motion_hardly_depends_on_the_size_of_the_picture() -> None:
+    small = moving(20)
+    large = small.repeat(3, axis=1).repeat(3, axis=2)
+    one, other = (signals.MotionEnergy()(frames)[1:, signals.CHANGE] for frames in (small, large))
+    np.testing.assert_allclose(one, other, rtol=0.1)
+
+
+def test_a_cut_is_bridged_and_steady_motion_stays() -> None:
+    change = np.full(50, 0.03)
+    change[0] = np.nan
+    change[20] = 0.6
+    np.testing.assert_allclose(signals.without_cuts(change), 0.03)
+    steady = np.linspace(0.02, 0.3, 50)
+    np.testing.assert_allclose(signals.without_cuts(steady), steady)
+
+
+@pytest.mark.parametrize("piece", [333, 5333, 16000])
+def test_sound_does_not_depend_on_how_the_stream_is_cut(piece: int) -> None:
+    samples = burst(0.8, 2.0)
+    energy = signals.SoundEnergy(RATE, FPS)
+    pieces = np.concatenate(
+        [energy(samples[first : first + piece]) for first in range(0, len(samples), piece)]
+    )
+    whole = signals.SoundEnergy(RATE, FPS)(samples)
+    assert len(whole) == 50
+    np.testing.assert_allclose(pieces, whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("fps", [23.976, 24.0, 25.0, 29.97, 50.0])
+def test_a_burst_sets_in_at_its_frame_and_lags_by_what_is_said(fps: float) -> None:
+    onset = signals.SoundEnergy(RATE, fps)(burst(1.23, 3.0))[:, signals.ONSET]
+    assert len(onset) == int(3.0 * fps + 1e-6)
+    rising = np.where(onset > 2, onset, 0)
+    middle_s = (np.arange(len(onset)) + 0.5) @ rising / rising.sum() / fps
+    assert middle_s - signals.SOUND_LAG_S == pytest.approx(1.23, abs=0.5 / fps + 0.01)
+
+
+def test_a_kilohertz_fills_the_pops_column_and_hiss_does_not() -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)
+    assert signals.SoundEnergy(RATE, FPS)(tone)[2:, signals.POP].min() > 0.9
+    hiss = 0.1 * np.random.default_rng(0).normal(size=RATE)
+    assert signals.SoundEnergy(RATE, FPS)(hiss)[:, signals.POP].max() < 0.2
+
+
+def test_digital_silence_gives_zeros() -> None:
+    np.testing.assert_array_equal(signals.SoundEnergy(RATE, FPS)(np.zeros(RATE)), np.zeros((25, 3)))
