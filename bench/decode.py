@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2))
-    return 0
+    missed = result["wall_ratio"] > WALL_GOAL or result.get("peak_growth_mb", 0.0) > MEMORY_GOAL_MB
+    return 1 if missed else 0
 
 
 def make_film(folder: Path, seconds: int) -> Path:

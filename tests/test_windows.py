@@ -230,11 +230,27 @@ def test_an_image_sequence_runs_at_the_rate_that_is_told(tmp_path, start_number)
     np.testing.assert_allclose(says_s(frames), 0.5 + np.arange(24) / 24, atol=0.001)
 
 
-def test_pictures_are_upright_and_as_wide_as_they_are_shown(tmp_path):
-    path = film(tmp_path / "film.mp4", size=(128, 64), sound=False)
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_pictures_stand_upright_as_the_file_says(tmp_path, turned):
+    flat, path = film(tmp_path / "flat.mp4", sound=False, seconds=1), tmp_path / "film.mp4"
+    _ffmpeg("-display_rotation", str(turned), "-i", str(flat), "-c", "copy", str(path))
+    as_stored, upright = (next(pictures(Stretch(each, 0.0, 1.0), fps=5, side=64)) for each in (flat, path))
+    wanted = np.rot90(as_stored.frames, turned // 90, axes=(1, 2))
+    assert upright.frames.shape == wanted.shape
+    assert abs(upright.frames.astype(int) - wanted).mean() < 2
+
+
+def test_pictures_are_as_wide_as_they_are_shown(tmp_path):
+    flat, path = film(tmp_path / "flat.mp4", sound=False, seconds=1), tmp_path / "film.mp4"
+    _ffmpeg("-i", str(flat), "-vf", "setsar=2/1", str(path))
     (window,) = pictures(Stretch(path, 0.0, 1.0), fps=5, side=32)
-    assert window.frames.shape == (5, 32, 64, 3)
+    assert window.frames.shape == (5, 32, 96, 3)
     assert window.samples is None
+
+
+def _ffmpeg(*arguments: str) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="writes what PyAV can't").get_ffmpeg_exe()
+    subprocess.run([ffmpeg, "-v", "error", "-y", *arguments], check=True)
 
 
 def test_colours_are_those_of_the_file(tmp_path):
