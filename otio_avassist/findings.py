@@ -58,7 +58,10 @@ class SyncFinding:
     audio_early_s: float | None
     """> 0: the sound comes before its picture. At the start of the shot where it drifts. None: abstained."""
     confidence: float
+    """The belief that the answer is right within `within_s`."""
     method: Method
+    within_s: float = 0.0
+    """How finely the deciding rung can tell."""
     doubts: tuple[str, ...] = ()
     """Sentences; none means trust."""
     evidence: tuple[Evidence, ...] = ()

@@ -100,7 +100,7 @@ def edit_for(
     if early_s is None or sound is None:
         return Outcome("abstained", (), _why_abstained(finding))
     rate = _frame_rate(finding.shot)
-    offset = f"{offset_words(early_s, rate)}: {verdict(early_s)}"
+    offset = f"{offset_words(early_s, rate)}{_precision(finding)}: {verdict(early_s)}"
     if decision == "rejected":
         return Outcome("rejected", (), f"{offset}; left as it is, as a person decided", residual_s=early_s)
     accepted = decision == "accepted"
@@ -109,6 +109,8 @@ def edit_for(
     if frames == 0 and (accepted or not changes):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
     note = _note(finding, early_s, decision, provenance or {})
+    if not accepted and not changes and abs(early_s) <= finding.within_s:
+        return Outcome("in step", (), f"in step, as finely as can be told: {offset}", residual_s=early_s)
     against = _impossible(finding.shot, sound, early_s, detach=detach)
     if not accepted:
         asked = ("only marked, as asked",) if propose else ()
@@ -126,6 +128,11 @@ def edit_for(
         return Outcome("detached", (detached,), f"{words}, on a track of its own", frames, residual_s)
     slip = SlipSound(sound.address, earlier_s, note, sound)
     return Outcome("slipped", (slip,), words, frames, residual_s)
+
+
+def _precision(finding: SyncFinding) -> str:
+    """Only what is coarser than a frame needs to be said."""
+    return f", give or take {finding.within_s * 1000:.0f} ms" if finding.within_s > 1 / 24 else ""
 
 
 def _why_abstained(finding: SyncFinding) -> str:

@@ -64,6 +64,7 @@ def finding_facts(report: Report, line: Line) -> dict[str, Any]:
         "end_s": _number(lead.record_start_s + lead.duration_s),
         "audio_early_s": _number(found.audio_early_s),
         "confidence": _number(found.confidence),
+        "within_s": _number(found.within_s),
         "method": found.method,
         "doubts": list(found.doubts),
         "action": outcome.action,

@@ -36,6 +36,19 @@ RUNGS: tuple[Method, ...] = (
     "container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network",
 )  # fmt: skip
 
+WITHIN_S: Mapping[Method, float] = {
+    "container": 0.0,
+    "timecode": 1 / 25,  # a frame, as a rule
+    "clap": 1 / 25,
+    "sound-to-sound": 0.001,
+    "sound-to-picture": alignment.SURE_WITHIN_S,
+    "network": alignment.SURE_WITHIN_S,
+}
+"""How finely each rung can tell."""
+
+CLAP_ALONE = 0.7
+"""Below what is applied: fireworks flash and bang too."""
+
 PIECE_S = 1.0
 """Media is read in pieces of this length; a network window is a whole number of them."""
 SOUND_RATE = 16_000
@@ -328,7 +341,9 @@ def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options,
         clap = alignment.match_claps(
             watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
         )
-        heard = _add(heard, Evidence("clap", clap.early_s, clap.confidence, clap.note))
+        # A 2-pop was made to be found; a flash and a bang may be two events, and need another rung's word.
+        confidence = clap.confidence if clap.kind == "2-pop" else min(clap.confidence, CLAP_ALONE)
+        heard = _add(heard, Evidence("clap", clap.early_s, confidence, clap.note))
     if "sound-to-picture" in wanted:
         energy = alignment.match_energy(
             watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
@@ -471,6 +486,7 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         audio_early_s=decided.audio_early_s if decided else None,
         confidence=confidence,
         method=decided.method if decided else "none",
+        within_s=WITHIN_S[decided.method] if decided else 0.0,
         doubts=doubts + (heard.doubts if by_sound else ()) + _may_be_laid_under(shot, each, decided),
         evidence=evidence,
         posterior=posterior,
