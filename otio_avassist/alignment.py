@@ -699,15 +699,22 @@ def believe(posterior: Posterior) -> tuple[float | None, float]:
 
 # Claps and 2-pops
 
-POP_SHARE = 0.6
+POP_SHARE = 0.8
 """So much of a pop's energy lies round 1 kHz."""
+HUSH_S, HUSH = 0.3, 0.4
+"""Pops and claps stand in silence: for so long before them nothing is louder than this share of their level.
+
+Levels are fourth roots of energy, so it is about 30 dB. After a pop it is as quiet; a clap may ring.
+"""
 SHORT_S = 0.13
 """Pops and flashes last no longer: a frame, and what the curves smear."""
 FLASH = 0.1
 """A flash is brighter than the pictures round it by so much of full scale."""
-CLAP_RISE = 2.0
-"""Mean rise of a clap's bands, in natural logarithms of energy: about 9 dB everywhere at once."""
-RIVAL = 0.6
+CLAP_RISE = 3.0
+"""Mean rise of a clap's bands, in natural logarithms of energy: about 13 dB everywhere at once."""
+POP_CONFIDENCE, CLAP_CONFIDENCE = 0.97, 0.4
+"""In Big Buck Bunny no 2-pop is found by mistake, but claps are: they need another rung to confirm them."""
+RIVAL = 0.5
 """A second event so strong, compared with the first, may be meant as well."""
 
 
@@ -739,12 +746,12 @@ def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset
     length = min(len(motion), len(sound))
     flashes_s = _flashes(motion[:length, signals.BRIGHTNESS], fps)
     pops_s = _pops(sound[:length, signals.POP], sound[:length, signals.LEVEL], fps)
-    claps_s = _claps(sound[:length, signals.ONSET], fps)
+    claps_s = _claps(sound[:length, signals.ONSET], sound[:length, signals.LEVEL], fps)
     stops_s = _stops(signals.without_cuts(motion[:length, signals.CHANGE]), fps)
     for kind, seen, heard, confidence, words in (
-        ("2-pop", flashes_s, pops_s, 0.97, "a flash and a 1 kHz pop"),
-        ("clap", flashes_s, claps_s, 0.9, "a flash and a clap"),
-        ("clap", stops_s, claps_s, 0.7, "a movement that stops short and a clap"),
+        ("2-pop", flashes_s, pops_s, POP_CONFIDENCE, "a flash and a 1 kHz pop"),
+        ("clap", flashes_s, claps_s, CLAP_CONFIDENCE, "a flash and a clap"),
+        ("clap", stops_s, claps_s, CLAP_CONFIDENCE, "a movement that stops short and a clap"),
     ):
         pairs = [(see_s, hear_s) for see_s in seen for hear_s in heard if abs(see_s - hear_s) <= max_offset_s]
         if len(pairs) > 1:
@@ -767,20 +774,31 @@ def _flashes(brightness: np.ndarray, fps: float) -> list[float]:
 
 
 def _pops(share: np.ndarray, level: np.ndarray, fps: float) -> list[float]:
-    """Middles of short stretches in which little but 1 kHz sounds."""
-    audible = level > 0.25 * level.max(initial=0)
-    return [
-        _middle(share, run) / fps - signals.POP_LAG_S
-        for run in _short_runs((share > POP_SHARE) & audible, fps)
+    """Middles of short stretches in which nothing but 1 kHz sounds, with silence on both sides."""
+    runs = [
+        run
+        for run in _short_runs(share > POP_SHARE, fps)
+        if _hushed(level, run[0], fps) and _hushed(level[::-1], len(level) - run[1], fps)
     ]
+    return [_middle(share, run) / fps - signals.POP_LAG_S for run in runs]
 
 
-def _claps(onset: np.ndarray, fps: float) -> list[float]:
-    """Times of rises over all bands at once that no other sound comes near."""
+def _claps(onset: np.ndarray, level: np.ndarray, fps: float) -> list[float]:
+    """Times of rises over all bands at once, out of silence, that no other sound comes near."""
     return [
         _middle(onset, (max(0, top - 2), min(len(onset), top + 3))) / fps - signals.SOUND_LAG_S
         for top in _tops(onset, fps, CLAP_RISE)
+        if _hushed(level, top, fps)
     ]
+
+
+def _hushed(level: np.ndarray, at: int, fps: float) -> bool:
+    """Whether it is all but silent before what sounds at this frame."""
+    # Levels smear over LOOK_BACK_ROWS, so the frames right beside belong to it.
+    beside = round(0.1 * fps)
+    before = level[max(0, at - beside - round(HUSH_S * fps)) : max(0, at - beside)]
+    loudest = level[max(0, at - beside) : at + beside + 1].max(initial=0)
+    return bool(len(before) and before.max() < HUSH * loudest)
 
 
 def _stops(change: np.ndarray, fps: float) -> list[float]:
