@@ -46,9 +46,6 @@ WITHIN_S: Mapping[Method, float] = {
 }
 """How finely each rung can tell."""
 
-CLAP_ALONE = 0.7
-"""Below what is applied: fireworks flash and bang too."""
-
 PIECE_S = 1.0
 """Media is read in pieces of this length; a network window is a whole number of them."""
 SOUND_RATE = 16_000
@@ -255,9 +252,7 @@ def _by_container(each: Pool, heard: Heard, model: Model | None, options: Option
         return heard
     if abs(each.slip_s) < 0.5 / each.picture.rate:
         # Says little: recordings that are out of step in themselves look just like this.
-        return _add(
-            heard, Evidence("container", 0.0, 0.3, "picture and sound are read from one place of one file")
-        )
+        return _add(heard, Evidence("container", 0.0, 0.3, _one_place(each)))
     return _add(
         heard,
         Evidence(
@@ -266,6 +261,15 @@ def _by_container(each: Pool, heard: Heard, model: Model | None, options: Option
             " than its picture: slipped by hand, or by another tool",
         ),
     )  # fmt: skip
+
+
+def _one_place(each: Pool) -> str:
+    said = "picture and sound are read from one place of one file"
+    streams = each.sound_info.sounds
+    sets_in_s = streams[each.sound.stream or 0].start_s if streams else 0.0
+    if sets_in_s * each.picture.rate < 1:
+        return said
+    return f"{said}, whose sound sets in {_ms(sets_in_s)} late: editors that ignore this play it early"
 
 
 def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
@@ -341,9 +345,7 @@ def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options,
         clap = alignment.match_claps(
             watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
         )
-        # A 2-pop was made to be found; a flash and a bang may be two events, and need another rung's word.
-        confidence = clap.confidence if clap.kind == "2-pop" else min(clap.confidence, CLAP_ALONE)
-        heard = _add(heard, Evidence("clap", clap.early_s, confidence, clap.note))
+        heard = _add(heard, Evidence("clap", clap.early_s, clap.confidence, clap.note))
     if "sound-to-picture" in wanted:
         energy = alignment.match_energy(
             watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
