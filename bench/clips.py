@@ -1,11 +1,11 @@
 """The plugin's own path on real clips whose sound is shifted by known amounts.
 
-    python -m bench.clips [--clips DIR] [--json FILE]
+    python -m bench.clips [--clips DIR] [--cut S] [--most N] [--json FILE]
 
 DIR holds clips and a `manifest.json` that lists them with their `audio_early_s` (default: `media` in the
 folder that AVASSIST_SHARED names). From each clip the longest stretch is cut that has sound for every shift,
-so that nothing is padded and all shifts are equally long; what the files say of themselves (container,
-timecode) is not asked. No goal: the thresholds were set on other material, and the figure is what it is.
+so that nothing is padded and all shifts are equally long; films are cut into N pieces of S seconds. What the
+files say of themselves (container, timecode) is not asked. No goal: the figure is what it is.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ def main() -> int:
     shared = os.environ.get("AVASSIST_SHARED") or Path(__file__).resolve().parents[2] / "shared"
     parser.add_argument("--clips", type=Path, default=Path(shared) / "media", metavar="DIR")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument(
+        "--cut", type=float, metavar="S", help="cut longer films into pieces of so many seconds"
+    )
+    parser.add_argument("--most", type=int, default=10, metavar="N", help="at most so many pieces of each")
     asked = parser.parse_args()
     if not (asked.clips / "manifest.json").is_file():
         print(f"{asked.clips}: no manifest.json here; nothing measured")
@@ -61,10 +65,13 @@ def main() -> int:
     tallies = []
     print(f"{'clip':28} {'best':>7} {'named':>7} {'right':>6} {'applied':>8} {'right':>6}")
     for entry in json.loads((asked.clips / "manifest.json").read_text("utf-8"))["clips"]:
-        tally = _tally(asked.clips / entry["file"], entry["audio_early_s"], model)
-        if tally is not None:
-            tallies.append(tally)
-            _show(tally)
+        path = asked.clips / entry["file"]
+        pieces = _pieces(path, asked.cut, asked.most, shortest_s=_window_s(model))
+        if not pieces:
+            print(f"{path.name:28} is too short for shifts of ±{REACH_S:g} s")
+            continue
+        tallies.append(_tally(path, pieces, entry["audio_early_s"], model))
+        _show(tallies[-1])
     total = Tally("all", *(sum(column) for column in zip(*map(_numbers, tallies), strict=True)))
     _show(total)
     chance = 2 * RIGHT_WITHIN_S / (2 * sync.Options().max_offset_s)
@@ -83,28 +90,43 @@ def _model() -> bundles.Model | None:
         return None
 
 
-def _tally(path: Path, early_s: float, model: bundles.Model | None) -> Tally | None:
-    info = windows.probe(path)
-    length_s = (info.duration_s or 0) - 2 * REACH_S
-    if length_s < _window_s(model):
-        print(f"{path.name:28} is too short for shifts of ±{REACH_S:g} s")
-        return None
-    counts = [0] * 6
+def _pieces(path: Path, cut_s: float | None, most: int, *, shortest_s: float) -> list[tuple[float, float]]:
+    """(start, length) of what is shown to the plugin, with room for every shift on both sides."""
+    usable_s = (windows.probe(path).duration_s or 0) - 2 * REACH_S
+    if usable_s < shortest_s:
+        return []
+    if cut_s is None or usable_s <= cut_s:
+        return [(REACH_S, usable_s)]
+    count = min(most, int(usable_s // cut_s))
+    return [(REACH_S + number * usable_s / count, cut_s) for number in range(count)]
+
+
+def _tally(
+    path: Path, pieces: list[tuple[float, float]], early_s: float, model: bundles.Model | None
+) -> Tally:
+    fps = float(windows.probe(path).fps or 25)
     # No handles: each shift sees the same pictures, and sound of the same length.
     options = replace(sync.Options(), rungs=("clap", "sound-to-picture", "network"), enough_s=0.0)
-    for shift_s in SHIFTS_S:
-        shot = _shot(path, shift_s, length_s, float(info.fps or 25))
-        [found] = sync.analyse([shot], model, options)
-        assert isinstance(found, SyncFinding)
-        truth_s = early_s + shift_s
-        named = found.audio_early_s is not None
-        applied = named and found.confidence >= APPLIED_FROM and not found.doubts
-        right = named and abs(found.audio_early_s - truth_s) <= RIGHT_WITHIN_S + 1e-6
-        best = _likeliest(found)
-        best_right = best is not None and abs(best - truth_s) <= RIGHT_WITHIN_S + 1e-6
-        flags = (True, best_right, named, right, applied, applied and right)
-        counts = [count + flag for count, flag in zip(counts, flags, strict=True)]
+    counts = [0] * 6
+    for start_s, length_s in pieces:
+        for shift_s in SHIFTS_S:
+            [found] = sync.analyse([_shot(path, start_s, length_s, shift_s, fps)], model, options)
+            assert isinstance(found, SyncFinding)
+            flags = _flags(found, early_s + shift_s)
+            counts = [count + flag for count, flag in zip(counts, flags, strict=True)]
     return Tally(path.name, *counts)
+
+
+def _flags(found: SyncFinding, truth_s: float) -> tuple[bool, ...]:
+    """One shift's share of each number of a `Tally`."""
+    named = found.audio_early_s is not None
+    applied = named and found.confidence >= APPLIED_FROM and not found.doubts
+    right = _right(found.audio_early_s, truth_s)
+    return True, _right(_likeliest(found), truth_s), named, right, applied, applied and right
+
+
+def _right(early_s: float | None, truth_s: float) -> bool:
+    return early_s is not None and abs(early_s - truth_s) <= RIGHT_WITHIN_S + 1e-6
 
 
 def _window_s(model: bundles.Model | None) -> float:
@@ -112,14 +134,11 @@ def _window_s(model: bundles.Model | None) -> float:
     return model.card.preprocessing["window_s"] if model is not None else 5.0
 
 
-def _shot(path: Path, shift_s: float, length_s: float, rate: float) -> Shot:
+def _shot(path: Path, start_s: float, length_s: float, shift_s: float, rate: float) -> Shot:
     """Sound read `shift_s` later than the picture comes early by so much."""
-    picture = MediaSpan(
-        Address((0, 0), "V", 0, path.name, 0), "picture", path.name, path, REACH_S, length_s, 0.0, rate
-    )
-    sound = replace(
-        picture, kind="sound", start_s=REACH_S + shift_s, address=replace(picture.address, path=(1, 0))
-    )
+    where = Address((0, 0), "V", 0, path.name, 0)
+    picture = MediaSpan(where, "picture", path.name, path, start_s, length_s, 0.0, rate)
+    sound = replace(picture, kind="sound", start_s=start_s + shift_s, address=replace(where, path=(1, 0)))
     return Shot(picture, sound, paired_by="link group")
 
 
