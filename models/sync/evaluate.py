@@ -282,6 +282,11 @@ def bundle_scorer(folder: Path) -> tuple[Scorer, Clip]:
     return lambda vis, aud: model(vis=vis, aud=aud)["logits"], Clip(**model.card.preprocessing)
 
 
+def _without_names(figure: dict[str, object]) -> dict[str, object]:
+    """A card tells how clips fared, not what they are called."""
+    return {what: value for what, value in figure.items() if what != "by clip"}
+
+
 @click.command()
 @click.argument("network", type=click.Path(exists=True, path_type=Path))
 @click.option("--scenes", default=0, help="How many fresh rendered scenes.")
@@ -292,14 +297,14 @@ def bundle_scorer(folder: Path) -> tuple[Scorer, Clip]:
 def main(network: Path, scenes: int, media: Path | None, figures: Path | None) -> None:
     """Measure NETWORK, a checkpoint or a bundle, and print figures as JSON."""
     scorer, clip = bundle_scorer(network) if network.is_dir() else checkpoint_scorer(network)
-    found: dict[str, object] = {}
+    found: dict[str, dict[str, object]] = {}
     if scenes:
         found["fresh rendered scenes"] = measure(scorer, clip, fresh_windows(scenes, clip))
     if media:
         found["real clips, single windows"] = measure_media(scorer, clip, media)
     if figures:
         words = json.loads(figures.read_text(encoding="utf-8"))
-        words["figures"].update(found)
+        words["figures"].update({what: _without_names(figure) for what, figure in found.items()})
         figures.write_text(json.dumps(words, indent=1) + "\n", encoding="utf-8")
     click.echo(json.dumps(found, indent=1))
 
