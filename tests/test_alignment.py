@@ -322,17 +322,17 @@ def test_no_window_abstains() -> None:
 
 
 def test_windows_that_agree_are_sure() -> None:
-    found = alignment.vote(np.stack([says(0.4)] * 5), OFFSETS_S)
+    found = alignment.vote(np.stack([says(0.4)] * 15), OFFSETS_S)
     assert found.early_s == pytest.approx(0.4, abs=0.02)
     assert found.confidence > 0.9
-    assert found.agreeing == 5
+    assert found.agreeing == 15
 
 
 def test_a_window_that_errs_with_conviction_is_outvoted() -> None:
-    words = np.stack([says(-1.0, 0.6)] * 4 + [says(1.6, 0.9999)])
+    words = np.stack([says(-1.0, 0.6)] * 12 + [says(1.6, 0.9999)])
     found = alignment.vote(words, OFFSETS_S)
     assert found.early_s == pytest.approx(-1.0, abs=0.02)
-    assert found.agreeing == 4
+    assert found.agreeing == 12
 
 
 def test_windows_at_odds_abstain() -> None:
