@@ -12,7 +12,7 @@ def main() -> None:
 
     try:
         sys.exit(avassist(standalone_mode=False))
-    except (KeyboardInterrupt, CancelledError):
+    except KeyboardInterrupt:
         _end("stopped; nothing was written", CancelledError.exit_code)
     except AvAssistError as error:
         _end(str(error), error.exit_code)
@@ -20,6 +20,9 @@ def main() -> None:
         # Whoever read our output has enough of it.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # Where files are meant it has become one of ours already; this is stdout on a full disk.
+        _end(f"can't go on: {error.strerror or error}", AvAssistError.exit_code)
     except Exception as error:
         import click
 

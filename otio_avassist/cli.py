@@ -107,9 +107,12 @@ def strip(input_: str, output: str) -> None:
     """Take back all that avassist ever put in, and restore what it moved."""
     from otio_avassist import edits, files
 
+    files.check_writable(output)
     root = files.read(input_)
     stripped = edits.strip(root, _sidecar(input_))
     files.write(stripped.timeline, output)
+    if not stripped.restored and not stripped.could_not:
+        click.echo(f"{input_}: nothing of avassist's is in it, nor in a sidecar beside it", err=True)
     for line in stripped.restored:
         click.echo(line, err=True)
     for line in stripped.could_not:
@@ -143,16 +146,25 @@ def _run_all(
     quiet: bool,
     **options: Any,
 ) -> int:
-    from otio_avassist.errors import AvAssistError, DeviceError, UsageError
+    from otio_avassist.errors import AvAssistError, CancelledError, DeviceError, UsageError
 
     sources = _timelines([*inputs, *more_inputs])
     _check_outputs(sources, output, in_place, dry_run, reports)
+    many = len(sources) > 1
+    targets = [
+        None if dry_run else source if in_place else _target(source, output, many=many) for source in sources
+    ]
+    own_reports = [[_own_report(report, source, many=many) for report in reports] for source in sources]
+    _check_targets(sources, targets, own_reports)
     codes = []
-    for source in sources:
-        target = None if dry_run else source if in_place else _target(source, output, many=len(sources) > 1)
-        own_reports = [_own_report(report, source, many=len(sources) > 1) for report in reports]
+    written: list[str] = []
+    for source, target, own in zip(sources, targets, own_reports, strict=True):
         try:
-            codes.append(_run_one(source, target, own_reports, quiet, **options))
+            codes.append(_run_one(source, target, own, quiet, written, **options))
+        except (KeyboardInterrupt, CancelledError) as stop:
+            if not written:
+                raise
+            raise CancelledError(f"stopped; written before that: {', '.join(written)}") from stop
         except (DeviceError, UsageError):
             raise  # would fail for each of them alike
         except AvAssistError as error:
@@ -164,8 +176,16 @@ def _run_all(
 
 
 def _run_one(
-    source: str, target: str | None, reports: Sequence[str], quiet: bool, strict: bool, **options: Any
+    source: str,
+    target: str | None,
+    reports: Sequence[str],
+    quiet: bool,
+    written: list[str],
+    *,
+    strict: bool,
+    **options: Any,
 ) -> int:
+    """Run over one timeline; `written` grows by the files that stand there afterwards."""
     from dataclasses import replace
 
     from otio_avassist import files, pipeline
@@ -180,11 +200,14 @@ def _run_one(
     report = replace(done.report, input=source, output=target)
     if target is not None:
         files.write(done.timeline, target)
+        written.append(target)
+        _say_lost_sounds(done.timeline, target)
         beside = files.sidecar_of(target)
         if beside is not None:
             _keep_sidecar(beside, done.sidecar)
     for path in reports:
         report_files.write(report, Path(path))
+        written.append(path)
     if not quiet:
         show(report, to_stderr=target == files.STDIO)
     if report.all_abstained or (strict and (report.doubtful or report.skipped)):
@@ -273,6 +296,39 @@ def _check_outputs(
         check_name(Path(report))
 
 
+def _check_targets(
+    sources: Sequence[str], targets: Sequence[str | None], reports: Sequence[Sequence[str]]
+) -> None:
+    """Refuse now, rather than after an hour of work, what can't be written or would overwrite itself."""
+    from otio_avassist import files
+    from otio_avassist.errors import UsageError
+
+    taken: dict[str, str] = {}
+    for source, target, own in zip(sources, targets, reports, strict=True):
+        if target is not None:
+            files.check_writable(target)
+        for path in (target, *own):
+            if path in (None, files.STDIO):
+                continue
+            files.check_folder(str(path))
+            if taken.setdefault(str(path), source) != source:
+                raise UsageError(
+                    f"{path}: {taken[str(path)]} and {source} would both be written there; run them apart"
+                )
+
+
+def _say_lost_sounds(root: Any, target: str) -> None:
+    from otio_avassist import files
+
+    lost, there = files.lost_sounds(root, target)
+    if lost:
+        click.echo(
+            f"avassist: {target}: this format doesn't hold {lost} of {there} sound clips, so what was mended"
+            " in them isn't in it; .otio holds them all",
+            err=True,
+        )
+
+
 def _same_file(one: str, other: str) -> bool:
     return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
 
@@ -292,10 +348,10 @@ def _own_report(report: str, source: str, *, many: bool) -> str:
 
 
 def _sidecar(path: str) -> dict[str, Any] | None:
-    from otio_avassist import files
+    from otio_avassist import files, review
 
     beside = files.sidecar_of(path)
-    return files.read_json(beside) if beside is not None else None
+    return review.read_sidecar(beside) if beside is not None else None
 
 
 def _keep_sidecar(path: Path, record: dict[str, Any]) -> None:

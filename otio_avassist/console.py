@@ -69,7 +69,8 @@ def show(report: Report, *, to_stderr: bool = False) -> None:
     # A pipe has no width of its own; a table cut to 80 columns would lose what matters.
     console = Console(stderr=to_stderr, width=None if sys.stdout.isatty() else 140)
     if report.findings:
-        table = Table("Clip", "Offset", "Method", "Sure", "Done", title=_title(report), title_justify="left")
+        done = "Done" if report.output else "Would be"
+        table = Table("Clip", "Offset", "Method", "Sure", done, title=_title(report), title_justify="left")
         for line in report.findings:
             style = ACTION_STYLE.get(line.outcome.action, "")
             finding = line.finding
@@ -119,6 +120,8 @@ def summary(report: Report) -> str:
     for line in report.findings:
         counts[line.outcome.action] = counts.get(line.outcome.action, 0) + 1
     parts = [f"{number} {action}" for action, number in counts.items()]
+    if parts and not report.output:
+        parts[0] = f"would be: {parts[0]}"
     if report.skipped:
         parts.append(f"{len(report.skipped)} not looked at")
     device = f" on {report.device}" if report.device else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError
+from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError
 
 STDIO = "-"
 
@@ -88,15 +88,15 @@ def write(root: Any, path: str) -> None:
     """Write a timeline by its suffix: the old file or the new one, never half of one.
 
     Raises:
+        UsageError: no adapter writes files of this name.
         OutputError: it can't be written; what stood there still stands.
     """
     if root is None:
         raise OutputError(f"{path}: there is no timeline to write")
+    adapter = _writer(path)
     if path == STDIO:
-        sys.stdout.write(otio.adapters.write_to_string(root, "otio_json", **_schemas("otio_json")))
-        sys.stdout.write("\n")
+        _print(otio.adapters.write_to_string(root, adapter, **_schemas(adapter)) + "\n")
         return
-    adapter = otio.adapters.from_filepath(path).name if Path(path).suffix else "otio_json"
     with replacing(Path(path)) as temporary:
         try:
             otio.adapters.write_to_file(root, str(temporary), adapter_name=adapter, **_schemas(adapter))
@@ -106,6 +106,63 @@ def write(root: Any, path: str) -> None:
             raise OutputError(
                 f"{path}: OpenTimelineIO's {adapter} can't write this: {_first_line(error)}"
             ) from error
+
+
+def check_writable(path: str) -> None:
+    """Refuse a name now rather than after an hour of work.
+
+    Raises:
+        UsageError: no adapter writes files of this name.
+    """
+    _writer(path)
+
+
+def check_folder(path: str) -> None:
+    """Likewise a place.
+
+    Raises:
+        OutputError: the folder that the file should stand in isn't there.
+    """
+    if not Path(path).parent.is_dir():
+        raise OutputError(f"{path}: can't be written: there is no folder {Path(path).parent}")
+
+
+def lost_sounds(root: Any, path: str) -> tuple[int, int]:
+    """How many of a timeline's sound clips the file that it was written to doesn't hold, and how many it has.
+
+    Adapters drop what their format can't say: an EDL comes out without any sound.
+    """
+    there = _count_sounds(root)
+    if path == STDIO or _writer(path).startswith("otio"):
+        return 0, there
+    return max(0, there - _count_sounds(read(path))), there
+
+
+def _count_sounds(root: Any) -> int:
+    from otio_avassist import places
+
+    return sum(each.place.kind == "sound" for each in places.walk(root))
+
+
+def _writer(path: str) -> str:
+    """Name of the adapter that writes files of this name; OTIO's own JSON where it has no suffix."""
+    suffix = "" if path == STDIO else Path(path).suffix.lstrip(".")
+    if not suffix:
+        return "otio_json"
+    known = otio.adapters.suffixes_with_defined_adapters(write=True)
+    if suffix not in known:
+        raise UsageError(f"{path}: no timeline is written as .{suffix}; there is: {', '.join(sorted(known))}")
+    return str(otio.adapters.from_filepath(path).name)
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: can't be written: {error.strerror or error}") from error
 
 
 def _schemas(adapter: str) -> dict[str, Any]:

@@ -263,3 +263,111 @@ def test_doctor_shows_what_really_runs(avassist, capsys) -> None:
     said = capsys.readouterr().out
     assert "runs on" in said
     assert "avassist_assist" in said
+
+
+@pytest.mark.parametrize("command", ["sync", "strip"])
+def test_an_output_that_no_adapter_writes_is_refused_before_any_work(
+    project: Path, avassist, tmp_path: Path, capsys, command: str
+) -> None:
+    assert avassist(command, project / "cut.otio", "-o", tmp_path / "mended.movie") == 2
+    assert "mended.movie" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_media_file_is_never_replaced_by_a_timeline(project: Path, avassist, tmp_path: Path) -> None:
+    own = tmp_path / "camera.mp4"
+    own.write_bytes((project / "camera.mp4").read_bytes())
+    assert avassist("sync", own, "--in-place", "-q") == 2
+    assert own.read_bytes() == (project / "camera.mp4").read_bytes()
+
+
+def test_an_output_folder_that_is_not_there_is_said_before_any_work(
+    project: Path, avassist, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("otio_avassist.pipeline.assist", None)
+    nowhere = tmp_path / "no"
+    assert avassist("sync", project / "cut.otio", "-o", nowhere / "out.otio", "-q") == 1
+    assert avassist("sync", project / "cut.otio", "--dry-run", "--report", nowhere / "r.json", "-q") == 1
+    said = capsys.readouterr().err
+    assert "out.otio" in said
+    assert "r.json" in said
+
+
+@pytest.mark.parametrize("wanted", [["-o", "{out}"], ["--dry-run", "--report", "{out}/r.json"]])
+def test_two_inputs_of_one_name_do_not_overwrite_each_other(
+    project: Path, avassist, tmp_path: Path, capsys, wanted: list[str]
+) -> None:
+    out = tmp_path / "out"
+    inputs = [tmp_path / name / "cut.otio" for name in ("monday", "tuesday")]
+    for each in (out, *(each.parent for each in inputs)):
+        each.mkdir()
+    for each in inputs:
+        each.write_bytes((project / "cut.otio").read_bytes())
+    assert avassist("run", *inputs, *(word.format(out=out) for word in wanted), "-q") == 2
+    said = capsys.readouterr().err
+    assert all(str(each) in said for each in inputs)
+    assert list(out.iterdir()) == []
+
+
+def test_stopping_a_batch_names_what_was_written_before(
+    project: Path, avassist, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    from otio_avassist import pipeline
+
+    inputs = [tmp_path / name for name in ("a.otio", "b.otio")]
+    for each in inputs:
+        each.write_bytes((project / "cut.otio").read_bytes())
+    out = tmp_path / "out"
+    out.mkdir()
+    runs = iter([pipeline.assist])
+
+    def only_once(*values: object, **named: object) -> object:
+        for assist in runs:
+            return assist(*values, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("otio_avassist.pipeline.assist", only_once)
+    assert avassist("sync", *inputs, "-o", out, "-q") == 130
+    said = capsys.readouterr().err
+    assert str(out / "a.otio") in said
+    assert "nothing was written" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["-o", "-", "-q"], ["--dry-run"]])
+def test_a_full_disk_behind_stdout_is_said_in_one_line(project: Path, words: list[str]) -> None:
+    command = [sys.executable, "-m", "otio_avassist", "sync", str(project / "cut.otio"), *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr
+
+
+def test_a_sidecar_of_something_else_is_left_alone(project: Path, avassist, tmp_path: Path, capsys) -> None:
+    foreign = tmp_path / "mended.avassist.json"
+    foreign.write_text('{"schema": "avassist-sidecar.99"}')
+    assert avassist("sync", project / "cut.otio", "-o", tmp_path / "mended.otio", "-q") == 1
+    assert "avassist-sidecar.99" in capsys.readouterr().err
+    assert foreign.read_text() == '{"schema": "avassist-sidecar.99"}'
+
+
+def test_strip_says_when_it_finds_nothing_of_ours(project: Path, avassist, tmp_path: Path, capsys) -> None:
+    assert avassist("strip", project / "cut.otio", "-o", tmp_path / "same.otio") == 0
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_a_dry_run_never_says_that_something_was_done(project: Path, avassist, capsys) -> None:
+    assert avassist("sync", project / "cut.otio", "--dry-run") == 0
+    assert "would be: 1 slipped" in capsys.readouterr().out
+
+
+def test_a_format_that_drops_sound_is_not_passed_over(
+    project: Path, avassist, tmp_path: Path, capsys
+) -> None:
+    assert avassist("sync", project / "cut.otio", "-o", tmp_path / "mended.edl", "-q") == 0
+    said = capsys.readouterr().err
+    assert "mended.edl" in said
+    assert "1 of 1 sound clips" in said
+    assert avassist("sync", project / "cut.otio", "-o", tmp_path / "mended.xml", "-q") == 0
+    assert "sound clips" not in capsys.readouterr().err

@@ -94,7 +94,7 @@ def _mended(timeline: Any, values: Mapping[str, Any], filepath: str | None) -> A
 
     settings = config.settings(values, filepath)
     beside = files.sidecar_of(filepath) if filepath else None
-    done = pipeline.assist(timeline, settings, sidecar=files.read_json(beside) if beside else None)
+    done = pipeline.assist(timeline, settings, sidecar=review.read_sidecar(beside) if beside else None)
     report = replace(done.report, input=filepath or "", output=filepath or files.STDIO)
     for path in values.get("report", ()):
         reports.write(report, path)
