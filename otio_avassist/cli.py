@@ -16,6 +16,7 @@ import click  # all else is imported by the command that needs it: --help must c
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Settings
 
+SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 FOUND_NOTHING = 3
 FAILED = 1
 
@@ -75,6 +76,7 @@ def _analysis_options(command: Callable) -> Callable:
             "--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S",
             help="Search sound against picture this far to either side.",
         ),
+        click.option("--sidecar", type=a_path, metavar="FILE", help=SIDECAR_HELP),
         click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
         click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
     ]  # fmt: skip
@@ -103,13 +105,14 @@ def run(context: click.Context, tasks: str, **options: Any) -> None:
 @avassist.command()
 @click.argument("input_", metavar="INPUT")
 @click.option("-o", "--output", required=True, metavar="OUTPUT", help="- for stdout.")
-def strip(input_: str, output: str) -> None:
+@click.option("--sidecar", type=click.Path(path_type=Path), metavar="FILE", help=SIDECAR_HELP)
+def strip(input_: str, output: str, sidecar: Path | None) -> None:
     """Take back all that avassist ever put in, and restore what it moved."""
     from otio_avassist import edits, files
 
     files.check_writable(output)
     root = files.read(input_)
-    stripped = edits.strip(root, _sidecar(input_))
+    stripped = edits.strip(root, _record(sidecar, input_))
     files.write(stripped.timeline, output)
     if not stripped.restored and not stripped.could_not:
         click.echo(f"{input_}: nothing of avassist's is in it, nor in a sidecar beside it", err=True)
@@ -183,6 +186,7 @@ def _run_one(
     written: list[str],
     *,
     strict: bool,
+    sidecar: Path | None,
     **options: Any,
 ) -> int:
     """Run over one timeline; `written` grows by the files that stand there afterwards."""
@@ -194,9 +198,9 @@ def _run_one(
 
     settings = _settings(source, strict=strict, **options)
     root = files.read(source)
-    sidecar = _sidecar(target or source) or _sidecar(source)
+    record = _record(sidecar, target or source, source)
     with progress_bar(quiet=quiet) as progress:
-        done = pipeline.assist(root, settings, sidecar=sidecar, progress=progress)
+        done = pipeline.assist(root, settings, sidecar=record, progress=progress)
     report = replace(done.report, input=source, output=target)
     if target is not None:
         files.write(done.timeline, target)
@@ -347,11 +351,21 @@ def _own_report(report: str, source: str, *, many: bool) -> str:
     return str(path.with_name(f"{path.stem}.{Path(source).name}{path.suffix}")) if many else report
 
 
-def _sidecar(path: str) -> dict[str, Any] | None:
+def _record(named: Path | None, *timelines: str) -> dict[str, Any] | None:
+    """What an earlier run remembered: the sidecar that was named, else the first that stands beside one."""
     from otio_avassist import files, review
+    from otio_avassist.errors import UsageError
 
-    beside = files.sidecar_of(path)
-    return review.read_sidecar(beside) if beside is not None else None
+    if named is not None:
+        record = review.read_sidecar(named)
+        if record is None:
+            raise UsageError(f"--sidecar {named}: no such file")
+        return record
+    for beside in map(files.sidecar_of, timelines):
+        record = review.read_sidecar(beside) if beside is not None else None
+        if record is not None:
+            return record
+    return None
 
 
 def _keep_sidecar(path: Path, record: dict[str, Any]) -> None:
@@ -420,7 +434,7 @@ def demo(context: click.Context, folder: Path) -> None:
             inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
             reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
             tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", propose=False,
-            detach=False, min_confidence=0.8, max_offset=2.0, strict=False,
+            detach=False, min_confidence=0.8, max_offset=2.0, strict=False, sidecar=None,
         )
         or demo.verify(mended)
     )  # fmt: skip

@@ -95,6 +95,22 @@ def test_strip_gives_back_the_input(project: Path, avassist, tmp_path: Path) -> 
     assert back.read_text() == normal
 
 
+def test_a_named_sidecar_restores_what_an_editor_exported_under_another_name(
+    project: Path, avassist, tmp_path: Path
+) -> None:
+    mended, exported, back = (tmp_path / f"{name}.otio" for name in ("mended", "exported", "back"))
+    avassist("sync", project / "cut.otio", "-o", mended, "-q")
+    timeline = otio.adapters.read_from_file(str(mended))
+    for clip in timeline.find_clips():
+        clip.metadata.pop("otio_avassist", None)
+    timeline.to_json_file(str(exported))
+    assert avassist("strip", exported, "-o", back) == 0
+    assert sound_start(back) == 40
+    assert avassist("strip", exported, "-o", back, "--sidecar", tmp_path / "mended.avassist.json") == 0
+    assert sound_start(back) == 50
+    assert avassist("strip", exported, "-o", back, "--sidecar", tmp_path / "none.json") == 2
+
+
 def test_a_dry_run_writes_the_report_and_no_timeline(project: Path, avassist, tmp_path: Path) -> None:
     assert avassist("sync", project / "cut.otio", "--dry-run", "--report", tmp_path / "r.json", "-q") == 0
     assert [each.name for each in tmp_path.iterdir()] == ["r.json"]
