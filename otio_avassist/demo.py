@@ -364,14 +364,14 @@ def _scratch(rng: np.random.Generator, sound: np.ndarray) -> np.ndarray:
 
 def _backdrop(rng: np.random.Generator, colour: tuple[int, int, int]) -> np.ndarray:
     """A wall with patches and grain, lit from the left."""
-    patches = _smooth(rng.normal(0, 9, (HEIGHT // 18, WIDTH // 18)), 18)
-    grain = _smooth(rng.normal(0, 5, (HEIGHT // 3, WIDTH // 3)), 3)
+    patches = _smooth(rng.normal(0, 9, (HEIGHT // 18, WIDTH // 18)))
+    grain = _smooth(rng.normal(0, 5, (HEIGHT // 3, WIDTH // 3)))
     light = np.linspace(18, -18, WIDTH)
     return (np.asarray(colour, np.float32) + (patches + grain + light)[..., None]).astype(np.float32)
 
 
-def _smooth(coarse: np.ndarray, by: int) -> np.ndarray:
-    """Coarse values, `by` pixels apart, joined by straight lines: (HEIGHT, WIDTH)."""
+def _smooth(coarse: np.ndarray) -> np.ndarray:
+    """A few values over the whole picture, joined by straight lines: (HEIGHT, WIDTH)."""
     rows = np.linspace(0, coarse.shape[0] - 1, HEIGHT)
     columns = np.linspace(0, coarse.shape[1] - 1, WIDTH)
     wide = np.stack([np.interp(columns, np.arange(coarse.shape[1]), row) for row in coarse])

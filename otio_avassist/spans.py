@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Those who need one of these need it for what is here.
 __all__ = [
     "Address", "Kind", "Locator", "MediaSpan", "Probe", "Shot", "Skipped", "Spans", "clock", "exact_rate",
-    "media_urls", "read_spans", "resolve", "seconds", "timecode", "whole_frames",
+    "read_spans", "resolve", "seconds", "timecode", "whole_frames",
 ]  # fmt: skip
 
 Probe = Callable[..., "MediaInfo"]
@@ -64,7 +64,6 @@ class MediaSpan:
     """Which sound stream of the file, counted among sound streams; None: the first."""
     channel: int | None = None
     """Which channel of it, 0-based; None: all, mixed down."""
-    link_group: int | None = None
     start_number: int | None = None
     """Of an image sequence: the number of its first picture; `path` is then a printf pattern (x.%04d.tif)."""
     sequence_fps: float | None = None
@@ -108,10 +107,6 @@ class Shot:
         return (self.sound.start_s - self.sound.record_start_s) - (
             self.picture.start_s - self.picture.record_start_s
         )
-
-    @property
-    def same_media(self) -> bool:
-        return self.picture is not None and self.sound is not None and self.picture.path == self.sound.path
 
 
 @dataclass(frozen=True)
@@ -161,12 +156,6 @@ def read_spans(root: otio.core.SerializableObject, locator: Locator, probe: Prob
     shots = [shot for clips in by_timeline.values() for shot in _shots(clips)]
     rate = places.timeline_rate(root, seen)
     return Spans(tuple(shots), tuple(skipped), rate, places.start_timecode_s(root))
-
-
-def media_urls(root: otio.core.SerializableObject) -> tuple[str, ...]:
-    """Every media url of `root` as written, once, in the order of the clips."""
-    urls = (url_of(each.clip.media_reference) for each in places.walk(root))
-    return tuple(dict.fromkeys(url for url in urls if url))
 
 
 def _shots(clips: list[pairing.Clip]) -> list[Shot]:
@@ -374,7 +363,6 @@ def _span(seen: Seen, path: Path, info: MediaInfo) -> MediaSpan:
         media_end_s=last_s,
         stream=stream,
         channel=channel,
-        link_group=_link_group(clip),
         start_number=reference.start_frame if sequence else None,
         sequence_fps=_sequence_fps(reference) if sequence else None,
         near_transition=place.near_transition,

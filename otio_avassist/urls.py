@@ -1,4 +1,4 @@
-"""A media url as some editor spelt it -> the file on this machine, and back. Knows no timeline.
+"""A media url as some editor spelt it -> the file on this machine. Knows no timeline.
 
 Editors write bare paths, `file://` urls encoded or not, Windows paths that are read on Linux, and names that
 are relative to who knows what. OpenTimelineIO's own `url_utils` loses drive letters and cuts names at `#`,
@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)")
 """Two letters at least: `C:` is a drive."""
 _FILE = re.compile(r"file:", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 _SLASHED_DRIVE = re.compile(r"/+(?=[A-Za-z]:([\\/]|$))")
-_NOT_IN_URLS = re.compile(r"[^!-~]|[#?%]")
 
 
 @dataclass(frozen=True)
@@ -157,25 +156,6 @@ def _strip_slash(path: str) -> str:
     """`/C:/x` is `C:/x`."""
     match = _SLASHED_DRIVE.match(path)
     return path[match.end() :] if match else path
-
-
-def url_from_path(path: str | Path, like: str = "") -> str:
-    """A path as a url, spelt the way the timeline spells `like`: bare unless that is a `file:` url."""
-    text = str(path)
-    if not _FILE.match(like):
-        return text
-    if is_windows(text):
-        text = text.replace("\\", "/")
-    encoded = quote(text, safe="/:") if _is_encoded(like) else text
-    if text.startswith("//"):
-        return "file:" + encoded
-    host = "localhost" if like.lower().startswith("file://localhost/") else ""
-    return f"file://{host}{'' if text.startswith('/') else '/'}{encoded}"
-
-
-def _is_encoded(url: str) -> bool:
-    """False where the url holds characters that encoding would have replaced."""
-    return not _NOT_IN_URLS.search(re.sub(r"%[0-9A-Fa-f]{2}", "", url))
 
 
 def is_windows(path: str) -> bool:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -52,9 +52,7 @@ __all__ = [
     "probe",
     "read_sound",
     "sounds",
-    "thumbnails",
     "to_jpeg",
-    "to_png",
     "windows",
 ]
 
@@ -180,34 +178,12 @@ def read_sound(stretch: Stretch, *, rate: int) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def thumbnails(stretch: Stretch, *, count: int, side: int) -> list[np.ndarray]:
-    """`count` pictures, uint8 (H, W, 3) RGB, from the middles of as many equal parts of a stretch."""
-    part_s = stretch.duration_s / count
-    found = []
-    for number in range(count):
-        moment = replace(stretch, start_s=stretch.start_s + (number + 0.5) * part_s, duration_s=1.0)
-        found += [each.frames[0] for each in pictures(moment, fps=1, side=side) if each.frames is not None]
-    return found
-
-
 def to_jpeg(frame: np.ndarray) -> bytes:
     """One picture, uint8 (H, W, 3) RGB, as a JPEG file."""
-    encoder = av.CodecContext.create("mjpeg", "w")
+    picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     # Full range, as every reader of JPEG expects.
-    picture = _picture(frame).reformat(format="yuvj420p", dst_color_range="JPEG")
-    return _encoded(encoder, picture)
-
-
-def to_png(frame: np.ndarray) -> bytes:
-    """One picture, uint8 (H, W, 3) RGB, as a PNG file."""
-    return _encoded(av.CodecContext.create("png", "w"), _picture(frame))
-
-
-def _picture(frame: np.ndarray) -> VideoFrame:
-    return VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-
-
-def _encoded(encoder: av.VideoCodecContext, picture: VideoFrame) -> bytes:
+    picture = picture.reformat(format="yuvj420p", dst_color_range="JPEG")
+    encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height = picture.width, picture.height
     encoder.pix_fmt, encoder.time_base = picture.format.name, Fraction(1, 25)
     return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])

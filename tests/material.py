@@ -115,14 +115,21 @@ def film(
     return path
 
 
+def png(picture: np.ndarray) -> bytes:
+    """One picture, uint8 (H, W, 3) RGB, as a PNG file."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    encoder = av.CodecContext.create("png", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "rgb24"
+    encoder.time_base = Fraction(1, 25)
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
 def image_sequence(folder: Path, *, count: int = 50, fps: float = 25, first: int = 0, size=(96, 64)) -> Path:
     """Write PNG pictures that say k / fps; returns their printf pattern, `folder/shot.%04d.png`."""
-    from otio_avassist.windows import to_png
-
     folder.mkdir(parents=True, exist_ok=True)
     pattern = folder / "shot.%04d.png"
     for number in range(count):
-        (folder / (pattern.name % (first + number))).write_bytes(to_png(time_picture(number / fps, size)))
+        (folder / (pattern.name % (first + number))).write_bytes(png(time_picture(number / fps, size)))
     return pattern
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otio_avassist.urls import Locator, path_from_url, remote_scheme, spellings, swap_prefix, url_from_path
+from otio_avassist.urls import Locator, path_from_url, remote_scheme, spellings, swap_prefix
 
 SPELT = {
     "bare posix": ("/films/a b.mov", "/films/a b.mov"),
@@ -49,23 +49,6 @@ def test_a_url_is_read_as_the_path_its_writer_meant(url: str, path: str) -> None
 def test_a_percent_sign_may_also_be_part_of_the_name() -> None:
     assert spellings("file:///a%20b.mov") == ("/a b.mov", "/a%20b.mov")
     assert spellings("/a%20b.mov") == ("/a%20b.mov", "/a b.mov")
-
-
-@pytest.mark.parametrize(
-    ("path", "like", "url"),
-    [
-        ("/films/a b.wav", "/films/x.mov", "/films/a b.wav"),
-        ("/films/a b#.wav", "file:///films/x.mov", "file:///films/a%20b%23.wav"),
-        ("/films/a b.wav", "file:///films/my x.mov", "file:///films/a b.wav"),
-        ("/films/a.wav", "file://localhost/films/x.mov", "file://localhost/films/a.wav"),
-        (r"C:\films\a.wav", r"C:\films\x.mov", r"C:\films\a.wav"),
-        (r"C:\films\a.wav", "file:///C:/films/x.mov", "file:///C:/films/a.wav"),
-        (r"\\server\share\a.wav", "file://server/share/x.mov", "file://server/share/a.wav"),
-    ],
-)
-def test_a_path_is_written_the_way_the_timeline_writes_its_own(path: str, like: str, url: str) -> None:
-    assert url_from_path(path, like) == url
-    assert path_from_url(url).replace("\\", "/") == path.replace("\\", "/")
 
 
 @pytest.mark.parametrize("url", ["http://x.org/a.mov", "https://x.org/a.mov", "s3://bucket/a.mov"])

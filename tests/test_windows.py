@@ -20,12 +20,10 @@ from otio_avassist.windows import (
     probe,
     read_sound,
     sounds,
-    thumbnails,
     to_jpeg,
-    to_png,
     windows,
 )
-from tests.material import film, image_sequence, picture_s, sound_s, time_picture
+from tests.material import film, image_sequence, picture_s, png, sound_s, time_picture
 
 FPS, RATE, SIDE = 25, 16000, 48
 STAMP_S = 0.0025
@@ -255,28 +253,21 @@ def _ffmpeg(*arguments: str) -> None:
 
 def test_colours_are_those_of_the_file(tmp_path):
     pattern = tmp_path / "red.%d.png"
-    (tmp_path / "red.0.png").write_bytes(to_png(np.full((64, 64, 3), (200, 30, 60), np.uint8)))
-    (tmp_path / "red.1.png").write_bytes(to_png(np.full((64, 64, 3), (30, 200, 60), np.uint8)))
+    (tmp_path / "red.0.png").write_bytes(png(np.full((64, 64, 3), (200, 30, 60), np.uint8)))
+    (tmp_path / "red.1.png").write_bytes(png(np.full((64, 64, 3), (30, 200, 60), np.uint8)))
     (window,) = pictures(Stretch(pattern, 0.0, 1.0, sequence_fps=2), fps=2, side=32)
     assert abs(window.frames[0].astype(int) - (200, 30, 60)).max() <= 2
     assert abs(window.frames[1].astype(int) - (30, 200, 60)).max() <= 2
 
 
-def test_thumbnails_are_from_the_middles_of_equal_parts(tmp_path):
-    path = film(tmp_path / "film.mp4")
-    found = thumbnails(Stretch(path, 1.0, 2.0), count=4, side=SIDE)
-    np.testing.assert_allclose(says_s(np.stack(found)), [1.24, 1.72, 2.24, 2.72], atol=0.041)
-
-
-def test_a_picture_goes_to_png_unchanged_and_to_jpeg_nearly(tmp_path):
+def test_a_picture_goes_to_jpeg_nearly_unchanged(tmp_path):
     frame = time_picture(1.234, (96, 64))
-    for name, data, most in (("a.png", to_png(frame), 0), ("a.jpg", to_jpeg(frame), 40)):
-        path = tmp_path / name
-        path.write_bytes(data)
-        assert probe(path).still
-        with av.open(str(path)) as container:
-            back = next(container.decode(video=0)).to_ndarray(format="rgb24")
-        assert abs(back.astype(int) - frame).max() <= most
+    path = tmp_path / "a.jpg"
+    path.write_bytes(to_jpeg(frame))
+    assert probe(path).still
+    with av.open(str(path)) as container:
+        back = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert abs(back.astype(int) - frame).max() <= 40
 
 
 class TestProbe:
