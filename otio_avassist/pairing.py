@@ -121,7 +121,8 @@ def _pair_recorder(sound: Clip, over: Sequence[Clip]) -> Pair:
 
 
 def _keep_the_best(pairs: Sequence[Pair]) -> list[Pair]:
-    """Of the recorders' files under one picture, keep the longest and nearest, and all exactly like it."""
+    """Of the recorders' files under one picture, keep the longest and nearest, all its cuts, and all exactly
+    like it."""
     best: dict[Path, Clip] = {}
     for each in pairs:
         if each.paired_by == "overlap" and each.picture is not None and each.sound is not None:
@@ -133,6 +134,10 @@ def _keep_the_best(pairs: Sequence[Pair]) -> list[Pair]:
         if each.paired_by != "overlap" or each.picture is None or each.sound is None:
             return each
         held = best[each.picture.path]
+        assert each.sound.span is not None
+        assert held.span is not None
+        if each.sound.span.path == held.span.path:
+            return each  # to slip one cut of a recording and leave the other would break their sound
         slack_s = _half_frame_s(each.picture)
         if all(abs(one - other) < slack_s for one, other in zip(each.sound.record, held.record, strict=True)):
             return each

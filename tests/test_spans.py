@@ -622,6 +622,16 @@ def test_of_two_sounds_under_one_picture_the_better_fitting_is_taken() -> None:
     assert "whole.wav" in why_alone(made)["short.wav"]
 
 
+def test_every_cut_of_one_recording_under_one_picture_is_paired() -> None:
+    made = timeline(
+        track("Video", clip("a.mov")),
+        track("Audio", clip("rec.wav", frames=60), clip("rec.wav", start=60, frames=40)),
+        track("Audio", clip("door.wav", frames=30)),
+    )
+    assert [pair for pair in pairs(made) if pair[0] == "a.mov"] == [("a.mov", "rec.wav", "overlap")] * 2
+    assert "rec.wav" in why_alone(made)["door.wav"]
+
+
 def test_recordings_that_stand_exactly_alike_are_all_paired() -> None:
     made = timeline(
         track("Video", clip("a.mov")), track("Audio", clip("boom.wav")), track("Audio", clip("lav.wav"))

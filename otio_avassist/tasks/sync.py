@@ -14,6 +14,7 @@ is thin.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -285,7 +286,9 @@ def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options
             heard,
             Evidence("timecode", None, 0.0, "the files' timecodes lie too far apart to be of one clock"),
         )
-    by_default = picture.timecode_s % 3600 == 0 and sound.timecode_s % 3600 == 0
+    # At 23.976 fps, 01:00:00:00 is 3603.6 s after midnight, and a recorder's samples don't say it otherwise.
+    alike = abs(picture.timecode_s - sound.timecode_s) < 0.01
+    by_default = _on_the_hour(picture) and (alike or _on_the_hour(sound))
     return _add(
         heard,
         Evidence(
@@ -294,6 +297,13 @@ def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options
             + (": both start on the full hour, which may be a default" if by_default else ""),
         ),
     )  # fmt: skip
+
+
+def _on_the_hour(info: windows.MediaInfo) -> bool:
+    """By its numbers where it has them: in drop-frame, 01:00:00;00 isn't quite an hour after midnight."""
+    if info.timecode:
+        return re.fullmatch(r"\d+:00:00[:;.,]00", info.timecode.strip()) is not None
+    return info.timecode_s is not None and info.timecode_s % 3600 == 0
 
 
 def clock(info: windows.MediaInfo) -> str:

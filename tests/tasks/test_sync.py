@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from otio_avassist.findings import Evidence
+from otio_avassist.findings import Evidence, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
-from otio_avassist.tasks.sync import Options, decide, pool
+from otio_avassist.tasks.sync import Options, analyse, decide, pool
+from tests.material import film
 
 OPTIONS = Options()
 
@@ -80,3 +83,45 @@ def test_a_short_cut_reaches_into_its_handles_but_not_past_the_file() -> None:
     [(start_s, end_s)] = one.stretches
     assert start_s == 0.0
     assert end_s == pytest.approx(14.0)
+
+
+@pytest.mark.parametrize(
+    ("fps", "label", "sound_starts_s"),
+    [
+        (Fraction(25), "01:00:00:00", 3600.0),
+        (Fraction(30000, 1001), "01:00:00;00", 3600.0),
+        (Fraction(24000, 1001), "01:00:00:00", 3600.0),
+        (Fraction(24000, 1001), "01:00:00:00", 3603.6),
+        (Fraction(24000, 1001), "00:00:00:00", 0.0),
+    ],
+)
+def test_clocks_that_nobody_has_set_decide_nothing(
+    tmp_path: Path, fps: Fraction, label: str, sound_starts_s: float
+) -> None:
+    assert by_timecode(tmp_path, fps, label, sound_starts_s).confidence == pytest.approx(0.6)
+
+
+def test_clocks_that_were_set_decide(tmp_path: Path) -> None:
+    said = by_timecode(tmp_path, Fraction(30000, 1001), "10:20:00;00", 37200.0 - 1.0)
+    # 10:20:00;00 in drop-frame is 37199.96 s after midnight.
+    assert said.audio_early_s == pytest.approx(0.5 - 0.9628, abs=1e-4)
+    assert said.confidence == pytest.approx(0.95)
+
+
+def by_timecode(folder: Path, fps: Fraction, label: str, sound_starts_s: float) -> Evidence:
+    """What the clocks say of a picture whose sound is read half a second later than it in its own file."""
+    film(folder / "a.mov", seconds=2, fps=fps, sound=False, timecode=label)
+    samples = str(round(sound_starts_s * 48000))
+    film(folder / "a.wav", seconds=2, picture=False, metadata={"time_reference": samples})
+    paired = a_shot(0.5, 1.0, 1.0)
+    assert paired.picture is not None
+    assert paired.sound is not None
+    shot = replace(
+        paired,
+        picture=replace(paired.picture, path=folder / "a.mov"),
+        sound=replace(paired.sound, path=folder / "a.wav"),
+    )
+    [found] = analyse([shot], None, Options(rungs=("timecode",)))
+    assert isinstance(found, SyncFinding)
+    [said] = found.evidence
+    return said
