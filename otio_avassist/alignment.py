@@ -61,10 +61,6 @@ class SoundMatch:
     residual_s: float | None = None
     """Root mean square of what offset, drift and jumps leave unexplained."""
     doubts: tuple[str, ...] = ()
-    agreeing: int = 0
-    """Stretches that lie on the answer."""
-    compared: int = 0
-    """Stretches that were loud enough to compare."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,6 @@ def match_sounds(
             None, 0.0,
             f"no offset within ±{search_s:g} s stands out in {_count(len(probes), 'stretch', 'stretches')}:"
             " the two sounds don't seem to be of one event",
-            compared=len(probes),
         )  # fmt: skip
     drift = _slope(agreed)
     starts = _starts(duration_s, chunk_s, CHUNKS, rate)
@@ -125,9 +120,7 @@ def match_sounds(
     ]
     pieces = _pieces([lag for lag in measured if lag.ratio >= FINE_RATIO])
     if not pieces:
-        return SoundMatch(
-            None, 0.0, "the stretches hint at an offset, but don't agree on it", compared=len(measured)
-        )
+        return SoundMatch(None, 0.0, "the stretches hint at an offset, but don't agree on it")
     return _conclude(pieces, measured, sources, duration_s, search_s)
 
 
@@ -323,8 +316,6 @@ def _conclude(
         jumps=jumps,
         residual_s=fit.residual_s,
         doubts=tuple(_sound_doubts(early_s, fit, drifts, jumps, strays, len(lags), duration_s, search_s)),
-        agreeing=len(lags),
-        compared=len(measured),
     )
 
 
@@ -731,9 +722,6 @@ class ClapMatch:
     confidence: float
     note: str
     kind: Literal["2-pop", "clap"] | None = None
-    seen_s: float | None = None
-    """When it is seen, in seconds from the start of the curves."""
-    heard_s: float | None = None
 
 
 def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset_s: float = 2.0) -> ClapMatch:
@@ -761,9 +749,10 @@ def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset
         if len(pairs) > 1:
             return ClapMatch(None, 0.0, f"{words} can be paired in {len(pairs)} ways")
         if pairs:
-            (see_s, hear_s), early_s = pairs[0], pairs[0][0] - pairs[0][1]
+            [(see_s, hear_s)] = pairs
+            early_s = see_s - hear_s
             note = f"{words} at {see_s:.2f} s: the sound is {_words(early_s)}"
-            return ClapMatch(early_s, confidence, note, cast(Literal["2-pop", "clap"], kind), see_s, hear_s)
+            return ClapMatch(early_s, confidence, note, cast(Literal["2-pop", "clap"], kind))
     return ClapMatch(None, 0.0, "no clap or 2-pop stands out in both picture and sound")
 
 

@@ -234,19 +234,19 @@ def curves(early_s: float, duration_s: float, seed: int, *, related: bool = True
 def picture(events_s: np.ndarray, duration_s: float, rng: np.random.Generator) -> np.ndarray:
     rows, columns = np.mgrid[:48, :80]
     places = rng.uniform([10, 10], [38, 70], size=(len(events_s) + 1, 2))
-    frames = np.zeros((round(duration_s * FPS), 48, 80, 3), dtype=np.uint8)
-    for number, frame in enumerate(frames):
-        row, column = places[np.searchsorted(events_s, number / FPS)]
-        frame[:] = np.where((rows - row) ** 2 + (columns - column) ** 2 < 60, 200, 60)[..., None]
-    return signals.MotionEnergy()(frames)
+    discs = [(rows - row) ** 2 + (columns - column) ** 2 < 60 for row, column in places]
+    shown = np.searchsorted(events_s, np.arange(round(duration_s * FPS)) / FPS)
+    grey = np.where(discs, 200, 60).astype(np.uint8)[shown]
+    return signals.MotionEnergy()(np.repeat(grey[..., None], 3, axis=-1))
 
 
 def sound(events_s: np.ndarray, duration_s: float, rng: np.random.Generator) -> np.ndarray:
-    at_s = np.arange(round(duration_s * RATE)) / RATE
-    samples = 0.002 * rng.normal(size=len(at_s))
-    for event_s in events_s:
-        since_s = at_s - event_s
-        samples += 0.3 * rng.normal(size=len(at_s)) * np.exp(-12 * since_s) * (since_s >= 0)
+    samples = 0.002 * rng.normal(size=round(duration_s * RATE))
+    # After a second a burst is far below the noise.
+    burst = 0.3 * np.exp(-12 * np.arange(RATE) / RATE)
+    for first in np.ceil(events_s * RATE).astype(int):
+        heard = samples[max(0, first) : max(0, first + RATE)]
+        heard += (burst * rng.normal(size=RATE))[max(0, -first) :][: len(heard)]
     return signals.SoundEnergy(RATE, FPS)(samples)
 
 
