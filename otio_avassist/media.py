@@ -167,17 +167,19 @@ def _source(path: Path, start_number: int | None, sequence_fps: float | None) ->
         return file, {}
     if path.is_dir():
         raise MediaError(f"{path.name}: wanted a media file, but it is a folder")
-    pattern = re.fullmatch(r"(.*?)(%0?\d*d)(.*)", path.name)
+    pattern = re.fullmatch(r"((?:%%|.)*?)(%0?\d*d)(.*)", path.name)
     if pattern is None:
         raise MediaMissingError(f"{path.name}: no such file ({path})")
-    head, number, tail = pattern.groups()
-    if start_number is None:
-        start_number = _lowest_number(path.parent, head, tail)
-    if start_number is None or not path.with_name(head + number % start_number + tail).is_file():
-        raise MediaMissingError(f"{path.name}: no picture of this sequence is there ({path})")
-    rate = Fraction(sequence_fps or SEQUENCE_FPS).limit_denominator(100_000)
+    number = pattern[2]
     # In a pattern, a per cent sign that stands for itself is doubled.
-    head, tail = (text.replace("%", "%%") for text in (str(path.parent.absolute() / head), tail))
+    folder, head, tail = (text.replace("%%", "%") for text in (str(path.parent), pattern[1], pattern[3]))
+    if start_number is None:
+        start_number = _lowest_number(Path(folder), head, tail)
+    if start_number is None or not Path(folder, head + number % start_number + tail).is_file():
+        wanted = Path(folder, head + number + tail)
+        raise MediaMissingError(f"{wanted.name}: no picture of this sequence is there ({wanted})")
+    rate = Fraction(sequence_fps or SEQUENCE_FPS).limit_denominator(100_000)
+    head, tail = (text.replace("%", "%%") for text in (str(Path(folder).absolute() / head), tail))
     return head + number + tail, {
         "start_number": str(start_number),
         "framerate": f"{rate.numerator}/{rate.denominator}",

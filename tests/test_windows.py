@@ -216,6 +216,14 @@ def test_a_mix_stays_within_full_scale(tmp_path):
     assert mixed.std() == pytest.approx(one.std(), rel=0.1)
 
 
+def test_a_doubled_per_cent_sign_in_a_sequence_stands_for_itself(tmp_path):
+    image_sequence(tmp_path / "50% %d", count=25, fps=25, first=86)
+    for picture in (tmp_path / "50% %d").iterdir():
+        picture.rename(picture.with_name(f"take %d {picture.name}"))
+    info = probe(tmp_path / "50%% %%d" / "take %%d shot.%04d.png", start_number=86, sequence_fps=25)
+    assert info.duration_s == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("start_number", [None, 86], ids=["lowest on disk", "as told"])
 def test_an_image_sequence_runs_at_the_rate_that_is_told(tmp_path, start_number):
     pattern = image_sequence(tmp_path / "100% [shot]", count=48, fps=24, first=86)
