@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otio_avassist.errors import BundleError, DeviceError, UsageError
+from otio_avassist.errors import BundleError, DeviceError, UsageError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,7 +130,7 @@ class Card:
         except FileNotFoundError:
             raise BundleError(f"{folder}: no bundle here: wanted a {CARD} in it") from None
         except (OSError, ValueError) as error:
-            raise BundleError(f"{path}: not a card: {_first_line(error)}") from error
+            raise BundleError(f"{path}: not a card: {first_line(error)}") from error
         return cls.from_json(data, str(path))
 
     def write(self, folder: Path) -> Path:
@@ -282,7 +282,7 @@ class Model:
         try:
             outputs = self._session.run(None, arrays) if self._bound is None else self._run_bound(arrays)
         except Exception as error:  # onnxruntime's own have no common base
-            raise BundleError(f"{self.card.network} on {self.device}: {_first_line(error)}") from error
+            raise BundleError(f"{self.card.network} on {self.device}: {first_line(error)}") from error
         names = (each.name for each in self._session.get_outputs())
         return {
             name: value.astype(np.float32) if value.dtype == np.float16 else value
@@ -450,7 +450,7 @@ def _session(
         try:
             session = ort.InferenceSession(graph, sess_options=options, providers=list(providers))
         except Exception as error:  # onnxruntime's own have no common base
-            raise BundleError(f"{name}: onnxruntime can't load it: {_first_line(error)}") from error
+            raise BundleError(f"{name}: onnxruntime can't load it: {first_line(error)}") from error
     # Or a device that gives up later would be left in silence, and `Model.device` would no longer be true.
     session.disable_fallback()
     return session
@@ -576,7 +576,3 @@ def _clash(packages: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     names = " and ".join(packages)
     return (f"{names} are installed over each other: uninstall them all, then install one",)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -74,23 +74,14 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
         values: of `said`.
         filepath: of the timeline being written, where OpenTimelineIO tells it.
     """
+    from dataclasses import fields
     from pathlib import Path
 
     from otio_avassist import pipeline
     from otio_avassist.tasks.sync import Options
 
-    same = (
-        "tasks",
-        "base_dir",
-        "media_root",
-        "bundle",
-        "device",
-        "propose",
-        "detach",
-        "min_confidence",
-        "strict",
-    )
-    given = {key: values[key] for key in same if key in values}
+    same = {field.name for field in fields(pipeline.Settings)}
+    given = {key: value for key, value in values.items() if key in same}
     if "base_dir" not in given:
         beside = Path(filepath).resolve().parent if filepath else None
         given["base_dir"] = beside or Path(os.environ.get(BASE_DIR_VARIABLE) or Path.cwd())

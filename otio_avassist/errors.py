@@ -47,3 +47,8 @@ class DeviceError(AvAssistError):
     """The device that was asked for isn't there."""
 
     exit_code = 4
+
+
+def first_line(error: BaseException) -> str:
+    """What somebody else's exception says, short enough to stand in a message of ours."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

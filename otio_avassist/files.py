@@ -16,7 +16,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError
+from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError, first_line
 
 STDIO = "-"
 
@@ -47,7 +47,7 @@ def _reading(name: str, read_it) -> Any:
         raise
     except Exception as error:  # adapters raise whatever their parsers do
         raise TimelineError(
-            f"{name}: not a timeline that OpenTimelineIO reads: {_first_line(error)}"
+            f"{name}: not a timeline that OpenTimelineIO reads: {first_line(error)}"
         ) from error
     if not isinstance(root, otio.core.SerializableObject):
         raise TimelineError(f"{name}: holds no timeline, but {type(root).__name__}")
@@ -104,7 +104,7 @@ def write(root: Any, path: str) -> None:
             raise
         except Exception as error:  # adapters raise whatever their format can't say
             raise OutputError(
-                f"{path}: OpenTimelineIO's {adapter} can't write this: {_first_line(error)}"
+                f"{path}: OpenTimelineIO's {adapter} can't write this: {first_line(error)}"
             ) from error
 
 
@@ -190,7 +190,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise TimelineError(
-            f"{path}: wanted a JSON object written by avassist: {_first_line(error)}"
+            f"{path}: wanted a JSON object written by avassist: {first_line(error)}"
         ) from error
     if not isinstance(value, dict):
         raise TimelineError(
@@ -233,7 +233,3 @@ def _take_mode(old: Path, new: Path) -> None:
         os.umask(umask)
         mode = 0o666 & ~umask
     new.chmod(mode)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

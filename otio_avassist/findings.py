@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Method = Literal["container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network", "none"]
 """The rung of the ladder that decided; `none` where every rung abstained."""
+WATCHING: tuple[Method, ...] = ("sound-to-picture", "network")
+"""Rungs that watch the whole picture and weigh offsets on a grid: only what they say has an edge."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from otio_avassist.findings import WATCHING
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.verdicts import offset_words, verdict
 
@@ -191,7 +192,7 @@ def _unsure(finding: SyncFinding, early_s: float, min_confidence: float) -> tupl
 
 def _at_the_edge(finding: SyncFinding, early_s: float) -> bool:
     """Only what was searched on a grid has an edge."""
-    if finding.posterior is None or finding.method not in ("sound-to-picture", "network"):
+    if finding.posterior is None or finding.method not in WATCHING:
         return False
     offsets_s = finding.posterior.offsets_s
     cell_s = abs(offsets_s[1] - offsets_s[0]) if len(offsets_s) > 1 else 0.0

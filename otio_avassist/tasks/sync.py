@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -26,7 +26,7 @@ import numpy as np
 
 from otio_avassist import alignment, signals, windows
 from otio_avassist.errors import MediaError
-from otio_avassist.findings import Evidence, Jump, Method, PassedOver, Posterior, SyncFinding
+from otio_avassist.findings import WATCHING, Evidence, Jump, Method, PassedOver, Posterior, SyncFinding
 from otio_avassist.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ SOUND_RATE = 16_000
 PICTURE_FPS = 25.0
 PICTURE_SIDE = 96
 """Short side in pixels where no network asks for its own."""
+
+
+Tick = Callable[[float], None]
+"""Told how many seconds of a pool have been looked at."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +237,7 @@ def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stre
     )  # fmt: skip
 
 
-def listen(each: Pool, model: Model | None, options: Options, tick) -> Heard:
+def listen(each: Pool, model: Model | None, options: Options, tick: Tick) -> Heard:
     """Climb the ladder until a rung is sure."""
     heard = Heard(())
     for rung in (_by_container, _by_timecode, _by_sound, _by_picture):
@@ -247,7 +251,7 @@ def _add(heard: Heard, *evidence: Evidence) -> Heard:
     return replace(heard, evidence=(*heard.evidence, *evidence))
 
 
-def _by_container(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+def _by_container(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
     """One file's picture and sound were in step when the file was written, as a rule."""
     if "container" not in options.rungs or each.picture.path != each.sound.path:
         return heard
@@ -273,7 +277,7 @@ def _one_place(each: Pool) -> str:
     return f"{said}, whose sound sets in {_ms(sets_in_s)} late: editors that ignore this play it early"
 
 
-def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+def _by_timecode(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
     """Jam-synced clocks: where both files carry the same time of day, they belong together."""
     if "timecode" not in options.rungs or each.picture.path == each.sound.path:
         return heard
@@ -310,7 +314,7 @@ def clock(info: windows.MediaInfo) -> str:
     return info.timecode or f"{info.timecode_s:.3f} s after midnight"
 
 
-def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
     """The recorder against what the camera heard itself."""
     if (
         "sound-to-sound" not in options.rungs
@@ -342,7 +346,7 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
     )
 
 
-def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick) -> Heard:
+def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
     """What moves against what sounds, over all that is used of the media."""
     wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
     if not wanted or not each.picture_info.has_picture:
@@ -382,7 +386,7 @@ class _Watched:
     """The network's, a row a window. Shape: (W, K)."""
 
 
-def _watch(each: Pool, model: Model | None, options: Options, tick) -> _Watched:
+def _watch(each: Pool, model: Model | None, options: Options, tick: Tick) -> _Watched:
     """Stream pictures and sound once; the media itself is let go."""
     numbers = model.card.preprocessing if model is not None else {}
     fps, side = numbers.get("fps", PICTURE_FPS), numbers.get("side", PICTURE_SIDE)
@@ -527,7 +531,7 @@ def _pictures_as_one(evidence: Sequence[Evidence], posterior: Posterior | None) 
     """Motion energy and the network look at the same pictures: their beliefs are combined, and count once."""
     if posterior is None:
         return list(evidence)
-    looked = [each for each in evidence if each.method in ("sound-to-picture", "network")]
+    looked = [each for each in evidence if each.method in WATCHING]
     early_s, confidence = alignment.believe(posterior)
     best = max(looked, key=lambda each: each.confidence)
     together = replace(best, audio_early_s=early_s, confidence=confidence)
@@ -555,9 +559,7 @@ def decide(evidence: Sequence[Evidence], options: Options) -> tuple[Evidence | N
     confidence = 1 - wrong
     if confidence < options.thin:
         return None, confidence, ()
-    if best.method in ("sound-to-picture", "network") and (
-        abs(best.audio_early_s) > options.max_offset_s - 0.1
-    ):
+    if best.method in WATCHING and abs(best.audio_early_s) > options.max_offset_s - 0.1:
         doubts.append(f"the answer lies at the edge of what was searched (±{options.max_offset_s:g} s)")
     return best, confidence, tuple(doubts)
 
