@@ -192,7 +192,7 @@ def _run_one(
     """Run over one timeline; `written` grows by the files that stand there afterwards."""
     from dataclasses import replace
 
-    from otio_avassist import files, pipeline
+    from otio_avassist import files, pipeline, review
     from otio_avassist.adapters import report as report_files
     from otio_avassist.console import progress_bar, show
 
@@ -207,8 +207,8 @@ def _run_one(
         written.append(target)
         _say_lost_sounds(done.timeline, target)
         beside = files.sidecar_of(target)
-        if beside is not None:
-            _keep_sidecar(beside, done.sidecar)
+        if beside is not None and done.sidecar:
+            review.write_sidecar(beside, done.sidecar)
     for path in reports:
         report_files.write(report, Path(path))
         written.append(path)
@@ -366,13 +366,6 @@ def _record(named: Path | None, *timelines: str) -> dict[str, Any] | None:
         if record is not None:
             return record
     return None
-
-
-def _keep_sidecar(path: Path, record: dict[str, Any]) -> None:
-    from otio_avassist import review
-
-    if record:
-        review.write_sidecar(path, record)
 
 
 @avassist.command(name="bundles")

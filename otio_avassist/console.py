@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -116,9 +117,7 @@ def _offset(line: Line) -> str:
 
 def summary(report: Report) -> str:
     """One line: how many of what."""
-    counts: dict[str, int] = {}
-    for line in report.findings:
-        counts[line.outcome.action] = counts.get(line.outcome.action, 0) + 1
+    counts = Counter(line.outcome.action for line in report.findings)
     parts = [f"{number} {action}" for action, number in counts.items()]
     if parts and not report.output:
         parts[0] = f"would be: {parts[0]}"
