@@ -20,7 +20,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from otio_avassist import places
 from otio_avassist.errors import TimelineError
-from otio_avassist.places import Address, Seen
+from otio_avassist.places import Address, Seen, media_name
 from otio_avassist.remedies import AddMarker, DetachSound, Edit, Outcome, SlipSound, edit_for
 from otio_avassist.spans import MediaSpan
 from otio_avassist.timecodes import exact_rate, whole_frames
@@ -30,7 +30,6 @@ from otio_avassist.traces import (
     finding_of,
     is_our_marker,
     is_our_track,
-    media_name,
     short_name,
     tag_of,
     track_name,

@@ -79,7 +79,7 @@ class Seen:
     @property
     def address(self) -> Address:
         place = self.place
-        name = self.clip.name or PureWindowsPath(path_from_url(url_of(self.clip.media_reference))).name
+        name = self.clip.name or media_name(self.clip)
         return Address(place.path, place.track, place.track_index, name, place.path[-1] if place.path else 0)
 
 
@@ -112,6 +112,11 @@ def seconds(time: otio.opentime.RationalTime) -> float:
 
 _CENTURY_S = 3.2e9
 """Numbers beyond it are broken ones, and would overflow further on."""
+
+
+def media_name(clip: otio.schema.Clip) -> str:
+    """The file name of a clip's media, whatever system its path was written on."""
+    return PureWindowsPath(path_from_url(url_of(clip.media_reference))).name
 
 
 def url_of(reference: otio.core.MediaReference | None) -> str:

@@ -429,11 +429,6 @@ def _resolve_metadata(clip: otio.schema.Clip) -> dict:
     return plain(clip.metadata.get("Resolve_OTIO"))
 
 
-def _link_group(clip: otio.schema.Clip) -> int | None:
-    group = _resolve_metadata(clip).get("Link Group ID")
-    return group if isinstance(group, int) else None
-
-
 def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int | None]:
     """(sound stream, channel) that the editor plays; None where it plays the first, or all mixed down."""
     picked = [
@@ -454,7 +449,8 @@ def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int |
 
 def _link(seen: Seen) -> Hashable | None:
     """What linked clips have in common: Resolve numbers the groups, FCP 7 XML lists the members."""
-    if (group := _link_group(seen.clip)) is not None:
+    group = _resolve_metadata(seen.clip).get("Link Group ID")
+    if isinstance(group, int):
         return seen.place.stack, group
     links = plain(seen.clip.metadata.get("fcp_xml")).get("link") or ()
     members = [plain(each).get("linkclipref") for each in ([links] if hasattr(links, "keys") else links)]

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PureWindowsPath
 from typing import Any
 
 import opentimelineio as otio
 
 from otio_avassist import places
-from otio_avassist.urls import path_from_url
 
 NAMESPACE = "otio_avassist"
 """The one key of ours in any object's metadata."""
@@ -74,8 +72,3 @@ def is_our_track(track: otio.core.Composable) -> bool:
     return isinstance(track, otio.schema.Track) and (
         bool(finding_of(track)) or _NAME.fullmatch(track.name) is not None
     )
-
-
-def media_name(clip: otio.schema.Clip) -> str:
-    """The file name of a clip's media, whatever system its path was written on."""
-    return PureWindowsPath(path_from_url(places.url_of(clip.media_reference))).name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import edits, review, traces
+from otio_avassist import edits, places, review, traces
 from otio_avassist.pipeline import Line
 from tests.cuts import clip, finding, gap, record_positions, time_range, timeline, track
 
@@ -39,7 +39,7 @@ def run(root, sidecar=None, rejecting: str | None = None):
     """Look, decide, and mend, as the pipeline does it: (timeline, sidecar, lines)."""
     original = edits.strip(root, sidecar).timeline
     decisions = review.decisions(root, sidecar)
-    media = {traces.media_name(each): each for each in original.find_clips()}
+    media = {places.media_name(each): each for each in original.find_clips()}
 
     def path_of(name: str) -> tuple[int, ...]:
         row = media[name].parent()
@@ -82,7 +82,7 @@ def melt(row: otio.schema.Track) -> None:
 
 
 def starts(root) -> dict[str, float]:
-    return {traces.media_name(each): each.source_range.start_time.value for each in root.find_clips()}
+    return {places.media_name(each): each.source_range.start_time.value for each in root.find_clips()}
 
 
 def positions(root) -> list[float]:
@@ -181,13 +181,13 @@ def test_marker_words_are_enough_wherever_the_editor_keeps_them(first) -> None:
 def test_what_a_person_changed_since_is_told_and_left(first) -> None:
     mended, sidecar = first
     back = through_an_editor(mended)
-    by_media = {traces.media_name(each): each for each in back.find_clips()}
+    by_media = {places.media_name(each): each for each in back.find_clips()}
     gone = by_media["slipped.wav"]
     gone.parent().remove(gone)
     cut_into = by_media["trimmed.wav"]
     cut_into.source_range = time_range(30, 40)
     stripped = edits.strip(back, sidecar)
-    assert {traces.media_name(each) for each in stripped.timeline.find_clips()} >= {"trimmed.wav"}
+    assert {places.media_name(each) for each in stripped.timeline.find_clips()} >= {"trimmed.wav"}
     assert starts(stripped.timeline)["trimmed.wav"] == 30
     told = " ".join(stripped.could_not)
     assert "slipped.wav" in told
@@ -243,6 +243,6 @@ def test_another_use_of_the_same_media_is_not_taken_for_ours(first) -> None:
     read_from = [
         each.source_range.start_time.value
         for each in stripped.timeline.find_clips()
-        if traces.media_name(each) == "slipped.wav"
+        if places.media_name(each) == "slipped.wav"
     ]
     assert read_from == [pytest.approx(100.625, abs=1), 91]
