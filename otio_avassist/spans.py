@@ -306,12 +306,13 @@ def _check_holds(kind: Kind | None, path: Path, info: MediaInfo) -> None:
 
 
 def _pattern(first: Path, reference: otio.schema.ImageSequenceReference) -> Path:
-    """The pattern of the sequence whose first picture was found; other percent signs stand as they are."""
+    """The printf pattern of the sequence whose first picture was found: other percent signs count double."""
     if abs(reference.frame_step) != 1:
         raise _LeftOutError(f"is an image sequence of every {abs(reference.frame_step)}th picture only")
     padding = reference.frame_zero_padding
-    number = f"%0{padding}d" if padding else "%d"
-    return first.with_name(f"{reference.name_prefix}{number}{reference.name_suffix}")
+    texts = (str(first.parent), reference.name_prefix, reference.name_suffix)
+    folder, prefix, suffix = (text.replace("%", "%%") for text in texts)
+    return Path(folder, f"{prefix}%{f'0{padding}' if padding else ''}d{suffix}")
 
 
 def _sequence_fps(reference: otio.schema.ImageSequenceReference) -> float:

@@ -450,7 +450,7 @@ def test_an_image_sequence_becomes_a_pattern_and_its_numbers() -> None:
     made = otio.schema.Clip("plate", source_range=span(1025, 100, 23.976), media_reference=reference)
     (shot,) = read(timeline(track("Video", made)), look).shots
     assert shot.picture is not None
-    assert shot.picture.path == Path("/media/sh 100%.%05d.exr")
+    assert shot.picture.path == Path("/media/sh 100%%.%05d.exr")
     assert shot.picture.url == r"C:\plates/sh 100%.01001.exr"
     assert shot.picture.start_s == pytest.approx(24 * 1001 / 24000)
     assert (shot.picture.start_number, shot.picture.sequence_fps) == (1001, NTSC_24)
