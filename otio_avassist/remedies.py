@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from otio_avassist.findings import WATCHING
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.verdicts import offset_words, verdict
 
@@ -115,7 +114,7 @@ def edit_for(
     against = _impossible(finding.shot, sound, early_s, detach=detach)
     if not accepted:
         asked = ("only marked, as asked",) if propose else ()
-        against += _unsure(finding, early_s, min_confidence) + changes + asked
+        against += _unsure(finding, min_confidence) + changes + asked
     if against:
         words = f"{offset}; not moved: {'; '.join(against)}"
         marker = _marker(finding.shot.lead, early_s, rate, words, note)
@@ -181,22 +180,11 @@ def _impossible(shot: Shot, sound: MediaSpan, early_s: float, *, detach: bool) -
     return tuple(reasons)
 
 
-def _unsure(finding: SyncFinding, early_s: float, min_confidence: float) -> tuple[str, ...]:
+def _unsure(finding: SyncFinding, min_confidence: float) -> tuple[str, ...]:
     reasons = list(finding.doubts)
     if finding.confidence < min_confidence:
         reasons.append(f"confidence {finding.confidence:.3g} is below {min_confidence:.3g}")
-    if _at_the_edge(finding, early_s):
-        reasons.append("the offset is at the edge of what was searched and may be larger")
     return tuple(reasons)
-
-
-def _at_the_edge(finding: SyncFinding, early_s: float) -> bool:
-    """Only what was searched on a grid has an edge."""
-    if finding.posterior is None or finding.method not in WATCHING:
-        return False
-    offsets_s = finding.posterior.offsets_s
-    cell_s = abs(offsets_s[1] - offsets_s[0]) if len(offsets_s) > 1 else 0.0
-    return any(abs(early_s - edge_s) < cell_s / 2 for edge_s in (offsets_s[0], offsets_s[-1]))
 
 
 def _note(

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from otio_avassist import alignment, signals, windows
-from otio_avassist.errors import MediaError
+from otio_avassist.errors import BundleError, MediaError
 from otio_avassist.findings import WATCHING, Evidence, Jump, Method, PassedOver, Posterior, SyncFinding
 from otio_avassist.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from otio_avassist.bundles import Model
+    from otio_avassist.bundles import Card, Model
     from otio_avassist.spans import MediaSpan, Shot
 
 RUNGS: tuple[Method, ...] = (
@@ -140,6 +140,8 @@ def analyse(
         model: the sync network, or None to do without it.
         progress: told seconds of media; may raise CancelledError.
     """
+    if model is not None:
+        check_preprocessing(model.card)
     paired = []
     for shot in shots:
         if shot.picture is None or shot.sound is None:
@@ -473,6 +475,28 @@ def _pieces_a_window(model: Model | None) -> int:
     return round(model.card.preprocessing["window_s"] / PIECE_S) if model is not None else 1
 
 
+def check_preprocessing(card: Card) -> None:
+    """Refuse a card whose numbers windows can't be made by.
+
+    Raises:
+        BundleError: what is missing or unusable, and what there is.
+    """
+    for name in ("window_s", "fps", "side", "crop", "sample_rate", "n_fft", "hop"):
+        value = card.preprocessing.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise BundleError(
+                f"{card.network}: preprocessing wants a number > 0 as {name}, there is {value!r}"
+            )
+    if card.preprocessing["sample_rate"] != SOUND_RATE:
+        raise BundleError(
+            f"{card.network}: wants sound at {card.preprocessing['sample_rate']} Hz, there is {SOUND_RATE} Hz"
+        )
+    if card.preprocessing["window_s"] % PIECE_S:
+        raise BundleError(
+            f"{card.network}: wants windows of {card.preprocessing['window_s']} s, there are whole seconds"
+        )
+
+
 def network_inputs(pieces: Sequence[windows.Window], numbers: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Consecutive pieces as the network eats them: `vis` (T, 3, H, W) and `aud` (1, F, Ta), float32.
 
@@ -490,22 +514,19 @@ def network_inputs(pieces: Sequence[windows.Window], numbers: Mapping[str, Any])
 def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFinding:
     """The pool's answer as it holds for one of its cuts."""
     own_s = shot.slip_s - each.slip_s
-    evidence = tuple(
-        said if said.audio_early_s is None else replace(said, audio_early_s=said.audio_early_s + own_s)
-        for said in heard.evidence
-    )
-    posterior = _moved(heard.posterior, own_s)
-    decided, confidence, doubts = decide(_pictures_as_one(evidence, posterior), options)
+    decided, confidence, doubts = decide(_pictures_as_one(heard.evidence, heard.posterior), options)
     by_sound = decided is not None and decided.method == "sound-to-sound"
     return SyncFinding(
         shot=shot,
-        audio_early_s=decided.audio_early_s if decided else None,
+        audio_early_s=_plus(decided.audio_early_s, own_s) if decided else None,
         confidence=confidence,
         method=decided.method if decided else "none",
         within_s=WITHIN_S[decided.method] if decided else 0.0,
         doubts=doubts + (heard.doubts if by_sound else ()) + _may_be_laid_under(shot, each, decided),
-        evidence=evidence,
-        posterior=posterior,
+        evidence=tuple(
+            replace(said, audio_early_s=_plus(said.audio_early_s, own_s)) for said in heard.evidence
+        ),
+        posterior=_moved(heard.posterior, own_s),
         drift_ppm=heard.drift_ppm if by_sound else None,
         jumps=tuple(replace(jump, audio_early_s=jump.audio_early_s + own_s) for jump in heard.jumps)
         if by_sound
@@ -513,6 +534,10 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         residual_s=heard.residual_s if by_sound else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
     )
+
+
+def _plus(early_s: float | None, own_s: float) -> float | None:
+    return None if early_s is None else early_s + own_s
 
 
 def _may_be_laid_under(shot: Shot, each: Pool, decided: Evidence | None) -> tuple[str, ...]:

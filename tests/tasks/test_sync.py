@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from otio_avassist.bundles import Card
+from otio_avassist.errors import BundleError
 from otio_avassist.findings import Evidence, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
-from otio_avassist.tasks.sync import Options, analyse, decide, pool
+from otio_avassist.tasks.sync import Options, analyse, check_preprocessing, decide, pool
 from tests.material import film
 
 OPTIONS = Options()
@@ -63,6 +65,24 @@ def test_a_rung_that_contradicts_is_a_doubt_in_words() -> None:
 def test_an_answer_at_the_edge_of_the_search_is_doubted() -> None:
     _, _, doubts = decide([Evidence("sound-to-picture", -2.0, 0.95)], OPTIONS)
     assert "edge" in doubts[0]
+
+
+def test_sound_against_sound_has_no_edge() -> None:
+    _, _, doubts = decide([Evidence("sound-to-sound", -2.0, 0.95)], OPTIONS)
+    assert doubts == ()
+
+
+NUMBERS = {"window_s": 5.0, "fps": 25, "side": 48, "crop": 40, "sample_rate": 16000, "n_fft": 512, "hop": 128}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fps", "a"), ("window_s", None), ("hop", 0), ("sample_rate", 22050), ("window_s", 2.5)],
+)
+def test_a_card_whose_numbers_make_no_windows_is_refused(name: str, value: object) -> None:
+    check_preprocessing(Card("sync", "net", "1", {}, NUMBERS))
+    with pytest.raises(BundleError, match=r"net: .*want"):
+        check_preprocessing(Card("sync", "net", "1", {}, NUMBERS | {name: value}))
 
 
 def test_cuts_from_one_recording_are_one_piece_of_evidence() -> None:
