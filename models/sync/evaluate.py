@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from models.data.offsets import OFFSETS_S, cut, draw_start_s
-from models.data.scenes import FPS, FULL, Recipe, render
+from models.data.scenes import FPS, FULL, Recipe, Scene, render
 from models.sync.config import Clip
 from otio_avassist import bundles
 from otio_avassist.signals import crop_centre, imagenet_floats, log_spectrogram
@@ -85,6 +85,22 @@ class Windows:
     """int (N,): the class."""
 
 
+def draw_window(
+    scene: Scene, label: int, rng: np.random.Generator, clip: Clip
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and samples of a window from anywhere in the scene, with the offset of class `label`."""
+    start_s = draw_start_s(rng, OFFSETS_S[label], scene_s=len(scene.frames) / FPS, window_s=clip.window_s)
+    return cut(
+        scene.frames,
+        scene.samples,
+        start_s=start_s,
+        offset_s=OFFSETS_S[label],
+        window_s=clip.window_s,
+        fps=clip.fps,
+        rate=clip.sample_rate,
+    )
+
+
 def fresh_windows(count: int, clip: Clip, recipe: Recipe = FULL, *, first_seed: int = FRESH_SEED) -> Windows:
     """One window of each of `count` scenes, the classes in turn so that each comes equally often."""
     frames, samples, wanted = [], [], []
@@ -92,16 +108,7 @@ def fresh_windows(count: int, clip: Clip, recipe: Recipe = FULL, *, first_seed: 
         rng = np.random.default_rng([first_seed, number])
         scene = render(first_seed + number, recipe)
         label = number % len(OFFSETS_S)
-        start_s = draw_start_s(rng, OFFSETS_S[label], scene_s=len(scene.frames) / FPS, window_s=clip.window_s)
-        seen, heard = cut(
-            scene.frames,
-            scene.samples,
-            start_s=start_s,
-            offset_s=OFFSETS_S[label],
-            window_s=clip.window_s,
-            fps=clip.fps,
-            rate=clip.sample_rate,
-        )
+        seen, heard = draw_window(scene, label, rng, clip)
         frames.append(crop_centre(seen, clip.crop))
         samples.append(heard)
         wanted.append(label)

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import checkpoints
-from models.data.offsets import OFFSETS_S, cut, draw_start_s
+from models.data.offsets import OFFSETS_S
 from models.data.pool import Pool
-from models.data.scenes import FPS, Scene
+from models.data.scenes import Scene
 from models.sync import evaluate
 from models.sync.config import Clip, NetworkConfig, SyncConfig
 from models.sync.sparsesync import SparseSync
@@ -118,16 +118,7 @@ VALID_SEED = 40_000_000
 
 def window(scene: Scene, label: int, rng: np.random.Generator, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
     """One augmented window with the offset of class `label`: frames uint8 and samples, in its sizes."""
-    start_s = draw_start_s(rng, OFFSETS_S[label], scene_s=len(scene.frames) / FPS, window_s=clip.window_s)
-    frames, samples = cut(
-        scene.frames,
-        scene.samples,
-        start_s=start_s,
-        offset_s=OFFSETS_S[label],
-        window_s=clip.window_s,
-        fps=clip.fps,
-        rate=clip.sample_rate,
-    )
+    frames, samples = evaluate.draw_window(scene, label, rng, clip)
     top, left = rng.integers(0, frames.shape[1] - clip.crop + 1, 2)
     frames = frames[:, top : top + clip.crop, left : left + clip.crop]
     if rng.random() < 0.5:
