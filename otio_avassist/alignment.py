@@ -41,8 +41,6 @@ MAX_DRIFT = 500e-6
 """Clocks of cameras and recorders differ by less."""
 STEP_S = 0.003
 """Offsets of neighbouring stretches differ by less, unless something jumped."""
-HALF_FRAME_S = 0.02
-"""At 25 fps: what drifts by less over a shot is not worth a doubt."""
 SILENCE = 1e-4
 """Root mean square below -80 dB of full scale is nothing to compare."""
 
@@ -315,7 +313,7 @@ def _conclude(
         drift_ppm=fit.drift * 1e6 if drifts else None,
         jumps=jumps,
         residual_s=fit.residual_s,
-        doubts=tuple(_sound_doubts(early_s, fit, drifts, jumps, strays, len(lags), duration_s, search_s)),
+        doubts=tuple(_sound_doubts(early_s, fit, strays, len(lags), search_s)),
     )
 
 
@@ -398,26 +396,8 @@ def _sound_note(
     return note
 
 
-def _sound_doubts(
-    early_s: float,
-    fit: _Fit,
-    drifts: bool,
-    jumps: Sequence[Jump],
-    strays: int,
-    lying: int,
-    duration_s: float,
-    search_s: float,
-) -> Iterator[str]:
-    """Why one offset may not mend it; none means trust."""
-    drifted_s = abs(fit.drift) * duration_s
-    if drifts and drifted_s > HALF_FRAME_S:
-        yield (
-            f"the clocks drift apart by {drifted_s * 1000:.0f} ms over the shot"
-            f" ({fit.drift * 1e6:+.0f} ppm): one slip can't mend all of it"
-        )
-    for number, jump in enumerate(jumps, start=1):
-        by_s = jump.audio_early_s - fit.early_s(number - 1, jump.at_s)
-        yield f"the sound jumps by {by_s * 1000:+.0f} ms at {jump.at_s:.1f} s: one slip can't mend both sides"
+def _sound_doubts(early_s: float, fit: _Fit, strays: int, lying: int, search_s: float) -> Iterator[str]:
+    """Why the measure itself may be wrong; whether drift and jumps matter is for each cut to say."""
     if strays > lying / 4:
         yield f"{_count(strays, 'stretch says', 'stretches say')} otherwise"
     if fit.residual_s > STEP_S / 2:

@@ -179,12 +179,6 @@ def test_a_slow_clock_makes_the_sound_grow_later(ppm: float) -> None:
     assert found.residual_s < 1e-3
 
 
-def test_a_drift_that_one_slip_cannot_mend_is_a_doubt() -> None:
-    event = recorded(60, seed=3)
-    found = match(event, stretched(event, 450), 60)
-    assert any("27 ms" in doubt and "+450 ppm" in doubt for doubt in found.doubts)
-
-
 def test_a_jump_is_found_where_it_is_and_by_how_much() -> None:
     event = recorded(60, seed=3)
     other = delayed(event, -0.2)
@@ -197,7 +191,6 @@ def test_a_jump_is_found_where_it_is_and_by_how_much() -> None:
     (jump,) = found.jumps
     assert jump.audio_early_s == pytest.approx(0.45, abs=1e-3)
     assert jump.at_s == pytest.approx(cut_s, abs=0.3)
-    assert any("+250 ms" in doubt for doubt in found.doubts)
 
 
 def test_of_a_long_shot_only_pieces_are_read() -> None:

@@ -514,6 +514,8 @@ def network_inputs(pieces: Sequence[windows.Window], numbers: Mapping[str, Any])
 def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFinding:
     """The pool's answer as it holds for one of its cuts."""
     own_s = shot.slip_s - each.slip_s
+    if shot.picture is not None:
+        heard = from_second(heard, shot.picture.start_s - each.stretches[0][0], shot.picture.duration_s)
     decided, confidence, doubts = decide(_pictures_as_one(heard.evidence, heard.posterior), options)
     by_sound = decided is not None and decided.method == "sound-to-sound"
     return SyncFinding(
@@ -533,6 +535,25 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         else (),
         residual_s=heard.residual_s if by_sound else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
+    )
+
+
+def from_second(heard: Heard, since_s: float, duration_s: float) -> Heard:
+    """Drift and jumps of a pool, as they hold for a cut that begins so many seconds into it."""
+    drift = (heard.drift_ppm or 0.0) * 1e-6
+    passed = [jump for jump in heard.jumps if jump.at_s <= since_s]
+    ahead = [jump for jump in heard.jumps if since_s < jump.at_s < since_s + duration_s]
+
+    def at_cut(said: Evidence) -> Evidence:
+        if said.method != "sound-to-sound" or said.audio_early_s is None:
+            return said
+        last = passed[-1] if passed else Jump(0.0, said.audio_early_s)
+        return replace(said, audio_early_s=last.audio_early_s - drift * (since_s - last.at_s))
+
+    return replace(
+        heard,
+        evidence=tuple(map(at_cut, heard.evidence)),
+        jumps=tuple(replace(jump, at_s=jump.at_s - since_s) for jump in ahead),
     )
 
 

@@ -10,9 +10,17 @@ import pytest
 
 from otio_avassist.bundles import Card
 from otio_avassist.errors import BundleError
-from otio_avassist.findings import Evidence, SyncFinding
+from otio_avassist.findings import Evidence, Jump, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
-from otio_avassist.tasks.sync import Options, analyse, check_preprocessing, decide, pool
+from otio_avassist.tasks.sync import (
+    Heard,
+    Options,
+    analyse,
+    check_preprocessing,
+    decide,
+    from_second,
+    pool,
+)  # fmt: skip
 from tests.material import film
 
 OPTIONS = Options()
@@ -65,6 +73,21 @@ def test_a_rung_that_contradicts_is_a_doubt_in_words() -> None:
 def test_an_answer_at_the_edge_of_the_search_is_doubted() -> None:
     _, _, doubts = decide([Evidence("sound-to-picture", -2.0, 0.95)], OPTIONS)
     assert "edge" in doubts[0]
+
+
+def test_a_cut_late_in_a_drifting_recording_has_the_offset_of_its_own_start() -> None:
+    heard = Heard((Evidence("sound-to-sound", 0.4, 0.95), Evidence("timecode", 0.4, 0.6)), drift_ppm=100.0)
+    by_sound, by_clock = from_second(heard, since_s=1000.0, duration_s=10.0).evidence
+    # The sound grows later by 0.1 ms a second.
+    assert by_sound.audio_early_s == pytest.approx(0.3)
+    assert by_clock.audio_early_s == 0.4
+
+
+def test_a_cut_knows_the_jumps_behind_it_and_those_it_holds() -> None:
+    jumps = (Jump(10.0, 0.5), Jump(50.0, 0.9), Jump(90.0, 0.1))
+    heard = from_second(Heard((Evidence("sound-to-sound", 0.2, 0.95),), jumps=jumps), 20.0, 40.0)
+    assert heard.evidence[0].audio_early_s == 0.5
+    assert heard.jumps == (Jump(30.0, 0.9),)
 
 
 def test_sound_against_sound_has_no_edge() -> None:
