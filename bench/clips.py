@@ -1,6 +1,7 @@
 """The plugin's own path on real clips whose sound is shifted by known amounts.
 
-    python -m bench.clips [--clips DIR] [--cut S] [--most N] [--json FILE]
+    python -m bench.clips [--clips DIR] [--cut S] [--most N] [--rungs A,B] [--json FILE]
+    python -m bench.clips --clips FILM --cut 5 --most 30 --rungs network      single windows of the network
 
 DIR holds clips and a `manifest.json` that lists them with their `audio_early_s` (default: `media` in the
 folder that AVASSIST_SHARED names). From each clip the longest stretch is cut that has sound for every shift,
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from otio_avassist import bundles, windows
 from otio_avassist.errors import BundleError
-from otio_avassist.findings import SyncFinding
+from otio_avassist.findings import Method, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
 from otio_avassist.tasks import sync
 
@@ -56,6 +57,7 @@ def main() -> int:
     parser.add_argument(
         "--cut", type=float, metavar="S", help="cut longer films into pieces of so many seconds"
     )
+    parser.add_argument("--rungs", default="clap,sound-to-picture,network", metavar="A,B", help="ask these")
     parser.add_argument("--most", type=int, default=10, metavar="N", help="at most so many pieces of each")
     asked = parser.parse_args()
     if not (asked.clips / "manifest.json").is_file():
@@ -70,7 +72,7 @@ def main() -> int:
         if not pieces:
             print(f"{path.name:28} is too short for shifts of ±{REACH_S:g} s")
             continue
-        tallies.append(_tally(path, pieces, entry["audio_early_s"], model))
+        tallies.append(_tally(path, pieces, entry["audio_early_s"], model, tuple(asked.rungs.split(","))))
         _show(tallies[-1])
     total = Tally("all", *(sum(column) for column in zip(*map(_numbers, tallies), strict=True)))
     _show(total)
@@ -102,11 +104,15 @@ def _pieces(path: Path, cut_s: float | None, most: int, *, shortest_s: float) ->
 
 
 def _tally(
-    path: Path, pieces: list[tuple[float, float]], early_s: float, model: bundles.Model | None
+    path: Path,
+    pieces: list[tuple[float, float]],
+    early_s: float,
+    model: bundles.Model | None,
+    rungs: tuple[Method, ...],
 ) -> Tally:
     fps = float(windows.probe(path).fps or 25)
     # No handles: each shift sees the same pictures, and sound of the same length.
-    options = replace(sync.Options(), rungs=("clap", "sound-to-picture", "network"), enough_s=0.0)
+    options = replace(sync.Options(), rungs=rungs, enough_s=0.0)
     counts = [0] * 6
     for start_s, length_s in pieces:
         for shift_s in SHIFTS_S:

@@ -590,8 +590,9 @@ def _words(early_s: float) -> str:
 DULL = 0.7
 """Share of a window's word that is taken as said at random, so that none can rule out what others say.
 
-The shipped network learnt on rendered scenes: on Big Buck Bunny 22 of 100 windows are right where chance
-gives 14, and they are no less sure of themselves. Weighed like this, what is called 80 % sure was right.
+The shipped network learnt on rendered scenes: on Big Buck Bunny a third of its windows are right, where
+chance gives a seventh, and all are as sure of themselves. With this and the next number, what is called
+80 % sure was right there.
 """
 SAME_WINDOWS = 0.2
 """Neighbouring windows overlap and err alike: each counts for so much of an independent one."""
