@@ -82,6 +82,52 @@ class SyncFinding:
         return finding_id(self.task, self.shot)
 
 
+Level = Literal["scene", "event", "speech"]
+"""What a caption speaks of: a whole scene, one event in it, or what somebody says."""
+CarriedBy = Literal["seen", "heard", "seen and heard", "said"]
+"""What a caption rests on."""
+
+
+@dataclass(frozen=True)
+class CaptionFinding:
+    """Something that happens in a shot, in a sentence."""
+
+    shot: Shot
+    start_s: float
+    """0-based timeline seconds, inside the shot's lead."""
+    end_s: float
+    media_start_s: float
+    """Where it starts in the lead's media: seconds from the file's first frame."""
+    text: str
+    """The sentence."""
+    name: str
+    """The same in a few words, for where an editor shows little."""
+    level: Level
+    carried_by: CarriedBy
+    confidence: float
+    """0 to 1: the task's own estimate that the sentence is right."""
+    doubts: tuple[str, ...] = ()
+    """Sentences; none means trust."""
+    words: tuple[tuple[str, float], ...] = ()
+    """The words of the sentence with the network's probability of each, in order."""
+    task: Literal["captions"] = field(default="captions", init=False)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts on the timeline."""
+        return self.end_s - self.start_s
+
+    @property
+    def id(self) -> str:
+        """As `finding_id`, but for the stretch of the event and not for that of its shot."""
+        media = [span.media_name for span in (self.shot.picture, self.shot.sound) if span is not None]
+        where = f"{self.media_start_s:.1f}+{self.duration_s:.1f}"
+        return _digest([self.task, *media, where, self.level])
+
+
+Finding = SyncFinding | CaptionFinding
+
+
 @dataclass(frozen=True)
 class PassedOver:
     """A shot that a task could not look at, and why; the others go on."""
@@ -99,4 +145,8 @@ def finding_id(task: str, shot: Shot) -> str:
     for span in (shot.picture, shot.sound):
         if span is not None:
             parts.append(f"{span.media_name}@{span.start_s:.1f}+{span.duration_s:.1f}")
+    return _digest(parts)
+
+
+def _digest(parts: list[str]) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
