@@ -1,0 +1,224 @@
+"""The word loop: sentences out of a network that gives one word at a time, all sentences at once.
+
+A `Step` is asked for the next word of every row, with what it remembered of the words before; what is asked
+and remembered is its own business. Rows that have ended leave the batch. numpy only: knows no bundle, no
+vocabulary and no media, and nothing here is random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+State = dict[str, np.ndarray]
+"""What a step remembers: arrays whose axis 0 counts rows. Empty before the first word."""
+
+Step = Callable[[np.ndarray, int, Mapping[str, np.ndarray]], tuple[np.ndarray, State]]
+"""(token (B,) int64, position, state) -> log-probabilities of the next token (B, V), and the state after it.
+
+An array that comes back as the very object that went in (the memory of what is described) is taken to be the
+same for all beams of a row, and isn't copied when beams change places.
+"""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Tokens without start and end, and how likely the network found each."""
+
+    tokens: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    """Natural logarithms, one a token."""
+    end_log_prob: float = 0.0
+    """Of ending there; 0 where the sentence was cut off."""
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of what was decided, the end included: long sentences aren't punished."""
+        count = len(self.tokens) + (self.end_log_prob != 0.0)
+        return (sum(self.log_probs) + self.end_log_prob) / max(1, count)
+
+
+def decode(
+    step: Step,
+    batch: int,
+    *,
+    start: int,
+    end: int,
+    max_words: int,
+    beam: int = 1,
+    forbidden: Sequence[Collection[int]] | None = None,
+) -> list[Sentence]:
+    """The likeliest sentence of each row: word by word (`beam` 1), or by beam search.
+
+    Args:
+        step: the network.
+        batch: how many rows.
+        start, end: tokens that begin and end a sentence.
+        max_words: no sentence gets more tokens, its end counted.
+        beam: how many beginnings of each row are kept; the best ended one by `Sentence.score` is given.
+        forbidden: for each row, tokens that it must not say.
+    """
+    if not batch:
+        return []
+    if beam <= 1:
+        return _greedy(step, batch, start, end, max_words, forbidden)
+    return _beams(step, batch, start, end, max_words, beam, forbidden)
+
+
+def log_probs(step: Step, sentences: Sequence[Sequence[int]], *, start: int) -> list[tuple[float, ...]]:
+    """How likely the network finds each token of given sentences; row k is asked about sentence k."""
+    found: list[list[float]] = [[] for _ in sentences]
+    rows = np.array([row for row, tokens in enumerate(sentences) if len(tokens)], np.int64)
+    said = np.full(len(rows), start, np.int64)
+    state: State = {}
+    for position in range(max((len(tokens) for tokens in sentences), default=0)):
+        if not position and len(rows) < len(sentences):
+            # The first step makes the state of all rows; those with nothing to say leave after it.
+            logits, state = step(np.full(len(sentences), start, np.int64), 0, state)
+            logits, state = logits[rows], _rows(state, rows)
+        else:
+            logits, state = step(said, position, state)
+        said = np.array([sentences[row][position] for row in rows], np.int64)
+        for row, value in zip(rows, logits[np.arange(len(rows)), said], strict=True):
+            found[row].append(float(value))
+        stays = np.flatnonzero([len(sentences[row]) > position + 1 for row in rows])
+        if len(stays) < len(rows):
+            rows, said, state = rows[stays], said[stays], _rows(state, stays)
+    return [tuple(values) for values in found]
+
+
+def _greedy(
+    step: Step,
+    batch: int,
+    start: int,
+    end: int,
+    max_words: int,
+    forbidden: Sequence[Collection[int]] | None,
+) -> list[Sentence]:
+    tokens: list[list[int]] = [[] for _ in range(batch)]
+    values: list[list[float]] = [[] for _ in range(batch)]
+    ended = [0.0] * batch
+    rows, said = np.arange(batch), np.full(batch, start, np.int64)
+    state: State = {}
+    for position in range(max_words):
+        logits, state = step(said, position, state)
+        said = _without(logits, rows, forbidden).argmax(axis=1)
+        likely = logits[np.arange(len(rows)), said]
+        for row, token, value in zip(rows, said, likely, strict=True):
+            if token == end:
+                ended[row] = float(value)
+            else:
+                tokens[row].append(int(token))
+                values[row].append(float(value))
+        stays = np.flatnonzero(said != end)
+        if not len(stays):
+            break
+        if len(stays) < len(rows):
+            rows, said, state = rows[stays], said[stays], _rows(state, stays)
+    return [
+        Sentence(tuple(row), tuple(value), last)
+        for row, value, last in zip(tokens, values, ended, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Of a sentence: one beam."""
+
+    tokens: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+
+    @property
+    def total(self) -> float:
+        return sum(self.log_probs)
+
+
+def _beams(
+    step: Step,
+    batch: int,
+    start: int,
+    end: int,
+    max_words: int,
+    beam: int,
+    forbidden: Sequence[Collection[int]] | None,
+) -> list[Sentence]:
+    alive: dict[int, list[_Beginning]] = {row: [_Beginning()] for row in range(batch)}
+    ended: dict[int, list[Sentence]] = {row: [] for row in range(batch)}
+    said = np.full(batch, start, np.int64)
+    state: State = {}
+    for position in range(max_words):
+        logits, after = step(said, position, state)
+        shared = {name for name, array in after.items() if array is state.get(name)}
+        state = after
+        rows = np.concatenate([np.full(len(beams), row) for row, beams in alive.items()])
+        allowed = _without(logits, rows, forbidden)
+        order, said_next, still = [], [], {}
+        at = 0
+        for row, beams in alive.items():
+            best = _best(allowed[at : at + len(beams)], [each.total for each in beams], beam)
+            kept = []
+            for which, token, value in best:
+                one = beams[which]
+                if token == end:
+                    ended[row].append(Sentence(one.tokens, one.log_probs, value))
+                elif position + 1 < max_words:
+                    kept.append(_Beginning((*one.tokens, token), (*one.log_probs, value)))
+                    order.append(at + which)
+                    said_next.append(token)
+                else:
+                    ended[row].append(Sentence((*one.tokens, token), (*one.log_probs, value)))
+            at += len(beams)
+            if kept and not _settled(kept, ended[row], max_words):
+                still[row] = kept
+            else:
+                order, said_next = order[: len(order) - len(kept)], said_next[: len(said_next) - len(kept)]
+        if not still:
+            break
+        alive, said = still, np.array(said_next, np.int64)
+        state = _reordered(state, np.array(order), rows, shared)
+    return [max(ended[row], key=lambda each: each.score, default=Sentence((), ())) for row in range(batch)]
+
+
+def _best(logits: np.ndarray, totals: Sequence[float], count: int) -> list[tuple[int, int, float]]:
+    """(beam, token, its log-probability) of the likeliest continuations of one row, best first."""
+    sums = logits + np.array(totals)[:, None]
+    flat = sums.ravel()
+    count = min(count, int(np.isfinite(flat).sum()))
+    if not count:
+        return []
+    best = np.argpartition(-flat, count - 1)[:count]
+    best = best[np.lexsort((best, -flat[best]))]
+    return [
+        (int(each // logits.shape[1]), int(each % logits.shape[1]), float(logits.flat[each])) for each in best
+    ]
+
+
+def _settled(kept: Sequence[_Beginning], ended: Sequence[Sentence], max_words: int) -> bool:
+    """Whether nothing that goes on can still beat the best that has ended: every word costs, or is free."""
+    best = max((each.score for each in ended), default=-np.inf)
+    return all(each.total / max_words <= best for each in kept)
+
+
+def _without(logits: np.ndarray, rows: np.ndarray, forbidden: Sequence[Collection[int]] | None) -> np.ndarray:
+    """The same with what a row must not say at minus infinity."""
+    if forbidden is None:
+        return logits
+    allowed = logits.copy()
+    for at, row in enumerate(rows):
+        if len(forbidden[row]):
+            allowed[at, list(forbidden[row])] = -np.inf
+    return allowed
+
+
+def _rows(state: Mapping[str, np.ndarray], which: np.ndarray) -> State:
+    return {name: array[which] for name, array in state.items()}
+
+
+def _reordered(
+    state: Mapping[str, np.ndarray], order: np.ndarray, rows: np.ndarray, shared: Collection[str]
+) -> State:
+    """Beams change places; what all beams of a row share is copied only where their number changed."""
+    same = len(order) == len(rows) and bool((rows[order] == rows).all())
+    return {name: array if same and name in shared else array[order] for name, array in state.items()}

@@ -1,0 +1,151 @@
+"""The word loop against every sentence there is, on networks that are small tables."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from otio_avassist.sampling import Sentence, decode, log_probs
+
+START, END, WORDS = 0, 1, 5
+NOT_SAID = [(START,)]
+
+
+def table(rows: int, seed: int) -> np.ndarray:
+    """Log-probabilities of the next token after each token. Shape: (rows, WORDS, WORDS)."""
+    logits = np.random.default_rng(seed).normal(scale=1.5, size=(rows, WORDS, WORDS))
+    logits[:, :, START] = -30
+    return logits - np.log(np.exp(logits).sum(axis=2, keepdims=True))
+
+
+class Table:
+    """A network that remembers its row's table, and the two tokens before, by the state alone."""
+
+    def __init__(self, tables: np.ndarray) -> None:
+        self.tables = tables
+        self.batches: list[int] = []
+
+    def __call__(self, token, position, state):
+        self.batches.append(len(token))
+        if not state:
+            state = {"memory": self.tables, "past": np.zeros((len(token), 0), np.int64)}
+        assert state["past"].shape == (len(token), position)
+        past = np.concatenate([state["past"], token[:, None]], axis=1)
+        rows = np.arange(len(token))
+        logits = state["memory"][rows, token]
+        if position:
+            # The word before the last counts a little, so that beams that change places must not mix.
+            logits = logits + 0.3 * state["memory"][rows, past[:, -2]]
+            logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return logits, {"memory": state["memory"], "past": past}
+
+
+def said(tables: np.ndarray, row: int, tokens: tuple[int, ...]) -> tuple[float, ...]:
+    """The log-probabilities of a sentence, one step after the other without any state."""
+    values, before = [], [START]
+    for token in tokens:
+        logits = tables[row, before[-1]]
+        if len(before) > 1:
+            logits = logits + 0.3 * tables[row, before[-2]]
+            logits = logits - np.log(np.exp(logits).sum())
+        values.append(float(logits[token]))
+        before.append(token)
+    return tuple(values)
+
+
+def all_sentences(tables: np.ndarray, row: int, max_words: int):
+    """(score, tokens) of every sentence that ends in time, or is cut off."""
+    words = [each for each in range(WORDS) if each not in (START, END)]
+    for length in range(max_words + 1):
+        for tokens in product(words, repeat=length):
+            whole = (*tokens, END) if length < max_words else tokens
+            values = said(tables, row, whole)
+            yield sum(values) / max(1, len(whole)), tokens
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beam_wide_enough_finds_the_best_of_all_sentences(seed: int) -> None:
+    tables = table(4, seed)
+    found = decode(Table(tables), 4, start=START, end=END, max_words=4, beam=WORDS**4, forbidden=NOT_SAID * 4)
+    for row, sentence in enumerate(found):
+        score, tokens = max(all_sentences(tables, row, 4))
+        assert sentence.tokens == tokens
+        assert sentence.score == pytest.approx(score)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("beam", [2, 3])
+def test_beams_that_change_places_keep_their_own_past(seed: int, beam: int) -> None:
+    tables = table(5, seed)
+    for row, sentence in enumerate(decode(Table(tables), 5, start=START, end=END, max_words=9, beam=beam)):
+        assert sentence.log_probs == pytest.approx(said(tables, row, sentence.tokens))
+        if sentence.end_log_prob:
+            [*_, last] = said(tables, row, (*sentence.tokens, END))
+            assert sentence.end_log_prob == pytest.approx(last)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_greedy_takes_the_likeliest_word_each_time(seed: int) -> None:
+    tables = table(6, seed)
+    for row, sentence in enumerate(decode(Table(tables), 6, start=START, end=END, max_words=7)):
+        before: tuple[int, ...] = ()
+        while len(before) < 7 and (not before or before[-1] != END):
+            before += (max(range(WORDS), key=lambda word: said(tables, row, (*before, word))[-1]),)
+        assert sentence.tokens == tuple(word for word in before if word != END)
+        assert sentence.log_probs == pytest.approx(said(tables, row, sentence.tokens))
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_row_says_the_same_alone_as_among_others(beam: int) -> None:
+    tables = table(6, 3)
+    together = decode(Table(tables), 6, start=START, end=END, max_words=8, beam=beam)
+    for row in range(6):
+        [alone] = decode(Table(tables[row : row + 1]), 1, start=START, end=END, max_words=8, beam=beam)
+        assert alone.tokens == together[row].tokens
+
+
+def test_rows_that_have_ended_leave_the_batch() -> None:
+    tables = table(4, 0)
+    tables[:2, :, END] = 5.0
+    network = Table(tables)
+    decode(network, 4, start=START, end=END, max_words=6)
+    assert network.batches[0] == 4
+    assert max(network.batches[1:]) <= 2
+
+
+def test_what_is_forbidden_is_said_by_the_other_rows_only() -> None:
+    tables = np.repeat(table(1, 1), 2, axis=0)
+    tables[:, :, 3] = 4.0
+    free, bound = decode(Table(tables), 2, start=START, end=END, max_words=5, forbidden=[(), (3,)])
+    assert 3 in free.tokens
+    assert 3 not in bound.tokens
+
+
+def test_a_sentence_without_end_is_cut_off() -> None:
+    tables = table(1, 2)
+    tables[:, :, END] = -50
+    for beam in (1, 2):
+        [sentence] = decode(Table(tables), 1, start=START, end=END, max_words=5, beam=beam)
+        assert len(sentence.tokens) == 5
+        assert sentence.end_log_prob == 0.0
+
+
+def test_sentences_that_are_given_are_judged_word_by_word() -> None:
+    tables = table(4, 5)
+    given = [(2, 3), (), (4,), (3, 3, 2)]
+    for row, (tokens, values) in enumerate(
+        zip(given, log_probs(Table(tables), given, start=START), strict=True)
+    ):
+        assert values == pytest.approx(said(tables, row, tokens))
+
+
+def test_nothing_to_say_needs_no_step() -> None:
+    assert decode(Table(table(0, 0)), 0, start=START, end=END, max_words=5) == []
+    assert log_probs(Table(table(2, 0)), [(), ()], start=START) == [(), ()]
+
+
+def test_the_score_counts_the_end_as_a_word() -> None:
+    assert Sentence((4,), (-1.0,), -3.0).score == -2.0
+    assert Sentence((4,), (-1.0,)).score == -1.0
