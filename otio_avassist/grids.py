@@ -160,6 +160,51 @@ def _even(pixels: Fraction) -> int:
     return max(2, 2 * round(pixels / 2))
 
 
+class CutFinder:
+    """Where one camera angle ends and the next begins, by the filter `scdet` on small pictures.
+
+    Fades and dissolves are no cuts. A flash is none either: the filter wants the change itself to change.
+    """
+
+    THRESHOLD = 10.0
+    """Of the filter's score, 0 to 100; its own default."""
+    SIDE = 90
+    """Pixels of the short side: noise and small things that move count for little."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._made_for: tuple[object, ...] = ()
+        self.cuts_s: list[float] = []
+        """Of all pictures so far: the first picture after each cut, in seconds since the start."""
+
+    def take(self, frame: VideoFrame, start_s: float) -> None:
+        """One more decoded frame; seconds are counted from `start_s` on the file's own clock."""
+        kind = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or kind != self._made_for:
+            self._graph, self._made_for = self._make(frame), kind
+        self._graph.vpush(frame)
+        seen = self._graph.vpull()
+        at_s = time_s(frame)
+        if "lavfi.scd.time" in seen.metadata and at_s is not None and at_s > start_s:
+            self.cuts_s.append(at_s - start_s)
+
+    def _make(self, frame: VideoFrame) -> Graph:
+        shrink = min(1.0, self.SIDE / min(frame.width, frame.height))
+        width, height = (_even(Fraction(pixels * shrink)) for pixels in (frame.width, frame.height))
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            ),
+            # Every picture passes here: single pixels stand for their neighbours, which costs little.
+            graph.add("scale", f"{width}:{height}:flags=neighbor"),
+            graph.add("format", "yuv420p"),
+            graph.add("scdet", f"threshold={self.THRESHOLD}"),
+            graph.add("buffersink"),
+        ).configure()
+        return graph
+
+
 class SoundGrid:
     """Sound, float32 (N,) mono, at `rate` from `start_s` on the file's own clock."""
 

@@ -31,7 +31,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from otio_avassist.errors import MediaError
-from otio_avassist.grids import PictureGrid, SoundGrid, time_s
+from otio_avassist.grids import CutFinder, PictureGrid, SoundGrid, time_s
 from otio_avassist.media import (
     MediaInfo,
     SoundStream,
@@ -44,10 +44,12 @@ from otio_avassist.media import (
 )
 
 __all__ = [
+    "CutFinder",
     "MediaInfo",
     "SoundStream",
     "Stretch",
     "Window",
+    "blocks",
     "pictures",
     "probe",
     "read_sound",
@@ -124,6 +126,51 @@ def sounds(stretch: Stretch, *, rate: int) -> Iterator[Window]:
     yield from _blocks(None, stretch, fps=0, side=0, rate=rate)
 
 
+def blocks(
+    picture: Stretch | None,
+    sound: Stretch | None,
+    *,
+    fps: float,
+    side: int,
+    rate: int,
+    cuts: CutFinder | None = None,
+) -> Iterator[Window]:
+    """Stream pictures and sound as they come: blocks of about a second, each with frames or with samples.
+
+    `Window.start_s` counts from the start of the stretches, which begin together. What is left at the end is
+    given too. One file is read once; of two files the one that is behind is read on, so that neither runs
+    away. Where one of them breaks off, the other is still read to its end.
+
+    Args:
+        picture, sound: what to look at and to listen to; one of them may be None.
+        fps, side: as `pictures`.
+        rate: as `sounds`.
+        cuts: is shown every picture of the file, not only those on the grid.
+
+    Raises:
+        MediaError: as `pictures` and `sounds`, after all that could be decoded was given.
+    """
+    if picture is None or sound is None or _one_pass(picture, sound):
+        yield from _blocks(picture, sound, fps=fps, side=side, rate=rate, cuts=cuts)
+        return
+    passes = [
+        _blocks(picture, None, fps=fps, side=side, rate=rate, cuts=cuts),
+        _blocks(None, sound, fps=fps, side=side, rate=rate),
+    ]
+    reached_s, broken = [0.0, 0.0], []
+    while min(reached_s) < inf:
+        behind = reached_s.index(min(reached_s))
+        try:
+            block = next(passes[behind], None)
+        except MediaError as error:
+            block, broken = None, [*broken, error]
+        reached_s[behind] = inf if block is None else block.start_s
+        if block is not None:
+            yield block
+    if broken:
+        raise MediaError("; ".join(map(str, broken)))
+
+
 def windows(
     picture: Stretch | None,
     sound: Stretch | None,
@@ -194,13 +241,19 @@ def _one_pass(picture: Stretch, sound: Stretch) -> bool:
 
 
 def _blocks(
-    picture: Stretch | None, sound: Stretch | None, *, fps: float, side: int, rate: int
+    picture: Stretch | None,
+    sound: Stretch | None,
+    *,
+    fps: float,
+    side: int,
+    rate: int,
+    cuts: CutFinder | None = None,
 ) -> Iterator[Window]:
     """Windows of about a second from one file, each with frames or with samples."""
     stretch = picture or sound
     assert stretch is not None
     with opened(stretch.path, stretch.start_number, stretch.sequence_fps) as container:
-        yield from _Reading(container, picture, sound, fps=fps, side=side, rate=rate)
+        yield from _Reading(container, picture, sound, fps=fps, side=side, rate=rate, cuts=cuts)
 
 
 class _Reading:
@@ -215,10 +268,11 @@ class _Reading:
         fps: float,
         side: int,
         rate: int,
+        cuts: CutFinder | None,
     ) -> None:
         self._container = container
         self._zero_s = zero_s(container)
-        self._picture, self._sound = picture, sound
+        self._picture, self._sound, self._cuts = picture, sound, cuts
         self._streams: list[VideoStream | AudioStream] = []
         if picture is not None:
             video = _picture_stream(container, picture)
@@ -238,6 +292,8 @@ class _Reading:
     def __iter__(self) -> Iterator[Window]:
         for frame in self._frames():
             if isinstance(frame, VideoFrame):
+                if self._cuts is not None and self._picture is not None:
+                    self._cuts.take(frame, self._zero_s + self._picture.start_s)
                 yield from _seen(self._shown.take(frame))
                 if self._sound is not None:
                     yield from _heard(self._heard.pass_over(self._shown.reached_s - INTERLEAVE_S))
