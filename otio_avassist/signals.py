@@ -7,12 +7,20 @@ asked with can't drift apart. Knows no files, no timeline and no network.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+MEL_RATE = 16_000
+MEL_WINDOW, MEL_HOP, MEL_FFT = 400, 160, 512
+"""25 ms every 10 ms, in samples."""
+MEL_BANDS = 64
+MEL_RANGE_HZ = (125, 7500)
+EXAMPLE_ROWS = 96
+"""What VGGish and YAMNet hear at once, in rows of a mel spectrogram: 0.96 s."""
 
 
 # What the networks eat
@@ -77,6 +85,69 @@ def imagenet_floats(frames: np.ndarray) -> np.ndarray:
     floats = np.multiply(channels_first, scale[:, None, None], dtype=np.float32, order="C")
     floats -= shift[:, None, None]
     return floats
+
+
+def vggish_log_mel(samples: np.ndarray) -> np.ndarray:
+    """What VGGish eats: examples of 0.96 s that follow one another; a last one that isn't full is dropped.
+
+    Shape: (N,) mono in [-1, 1] at 16 kHz -> float32 (n, 96, 64), n = 0 below 0.975 s of sound.
+    """
+    rows = np.log(_mel_magnitudes(samples) + 0.01)
+    count = len(rows) // EXAMPLE_ROWS
+    return rows[: count * EXAMPLE_ROWS].reshape(count, EXAMPLE_ROWS, MEL_BANDS).astype(np.float32)
+
+
+def yamnet_log_mel(samples: np.ndarray) -> np.ndarray:
+    """What YAMNet's windows are cut from: 100 rows a second, row k looks at [k / 100, k / 100 + 0.025) s.
+
+    Shape: (N,) mono in [-1, 1] at 16 kHz -> float32 (T, 64), T = 1 + (N - 400) // 160, or 0.
+    """
+    return np.log(_mel_magnitudes(samples) + 0.001).astype(np.float32)
+
+
+def _mel_magnitudes(samples: np.ndarray) -> np.ndarray:
+    """Magnitudes (not powers) summed by mel bands. Shape: (N,) at 16 kHz -> float64 (T, 64)."""
+    samples = np.asarray(samples, dtype=np.float64)
+    if len(samples) < MEL_WINDOW:
+        return np.zeros((0, MEL_BANDS))
+    windows = np.lib.stride_tricks.sliding_window_view(samples, MEL_WINDOW)[::MEL_HOP]  # (T, 400)
+    magnitudes = np.abs(np.fft.rfft(windows * _periodic_hann(MEL_WINDOW), MEL_FFT))  # (T, 257)
+    return magnitudes @ _mel_bands()
+
+
+@cache
+def _mel_bands() -> np.ndarray:
+    """Triangles that are even in HTK's mel, heights 1, without the constant part. Shape: (257, 64)."""
+    bins = _htk_mel(np.linspace(0, MEL_RATE / 2, MEL_FFT // 2 + 1))[:, None]
+    lowest, highest = _htk_mel(np.array(MEL_RANGE_HZ))
+    edges = np.linspace(lowest, highest, MEL_BANDS + 2)
+    low, peak, high = edges[:-2], edges[1:-1], edges[2:]
+    bands = np.maximum(0, np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak)))
+    bands[0] = 0
+    return bands
+
+
+def _htk_mel(hertz: np.ndarray) -> np.ndarray:
+    return 1127 * np.log1p(hertz / 700)
+
+
+def i3d_floats(frames: np.ndarray, *, size: int = 224) -> np.ndarray:
+    """Pictures as I3D's eye for colour wants them: the square in the middle, in [-1, 1], channels first.
+
+    Shape: uint8 (T, H, W, 3) RGB -> float32 (3, T, size, size).
+    """
+    channels_first = np.moveaxis(crop_centre(frames, size), -1, 0)  # (3, T, S, S) <- (T, S, S, 3)
+    return np.multiply(channels_first, 2 / 255, dtype=np.float32, order="C") - np.float32(1)
+
+
+def i3d_flow_floats(flow: np.ndarray, *, size: int = 224) -> np.ndarray:
+    """Motion as I3D's eye for motion wants it: as i3d_floats, from steps of 1/256 that end at 20 pixels.
+
+    Shape: pixels a frame (T, H, W, 2), x before y -> float32 (2, T, size, size).
+    """
+    channels_first = np.moveaxis(crop_centre(flow, size), -1, 0)  # (2, T, S, S) <- (T, S, S, 2)
+    steps = np.round(128 + 255 / 40 * np.clip(channels_first, -20, 20))
+    return (steps * (2 / 255) - 1).astype(np.float32, order="C")
 
 
 # Curves with a number a frame: what moves, and what sounds

@@ -202,3 +202,46 @@ def test_a_kilohertz_fills_the_pops_column_and_hiss_does_not() -> None:
 
 def test_digital_silence_gives_zeros() -> None:
     np.testing.assert_array_equal(signals.SoundEnergy(RATE, FPS)(np.zeros(RATE)), np.zeros((25, 3)))
+
+
+@pytest.mark.parametrize("hertz", [200, 1000, 5000])
+def test_a_tone_is_in_the_band_of_its_pitch_in_both_mel_spectrograms(hertz: int) -> None:
+    tone = np.sin(2 * np.pi * hertz * np.arange(16_000) / 16_000)
+    mel_low, mel_high = (2595 * np.log10(1 + edge / 700) for edge in (125, 7500))
+    band = (2595 * np.log10(1 + hertz / 700) - mel_low) / (mel_high - mel_low) * 65 - 1
+    for rows in (signals.yamnet_log_mel(tone), signals.vggish_log_mel(tone)[0]):
+        assert (np.abs(rows.argmax(axis=1) - band) <= 1).all()
+
+
+def test_both_mel_spectrograms_are_of_the_same_bands_and_differ_in_their_silence() -> None:
+    noise = np.random.default_rng(3).normal(0, 0.1, 32_000)
+    yamnet, vggish = signals.yamnet_log_mel(noise), signals.vggish_log_mel(noise)
+    assert yamnet.shape == (198, 64)
+    assert vggish.shape == (2, 96, 64)
+    np.testing.assert_allclose(
+        np.exp(yamnet[:192]) - 0.001, np.exp(vggish.reshape(-1, 64)) - 0.01, rtol=1e-4, atol=1e-5
+    )
+    silent = np.zeros(16_000)
+    np.testing.assert_allclose(signals.yamnet_log_mel(silent), np.log(0.001), rtol=1e-6)
+    np.testing.assert_allclose(signals.vggish_log_mel(silent), np.log(0.01), rtol=1e-6)
+
+
+def test_less_sound_than_a_window_makes_no_rows() -> None:
+    assert signals.yamnet_log_mel(np.zeros(399)).shape == (0, 64)
+    assert signals.vggish_log_mel(np.zeros(399)).shape == (0, 96, 64)
+
+
+def test_i3d_sees_colours_and_motion_between_minus_one_and_one() -> None:
+    frames = np.zeros((2, 240, 320, 3), np.uint8)
+    frames[:, :, :, 1] = 255
+    seen = signals.i3d_floats(frames)
+    assert seen.shape == (3, 2, 224, 224)
+    assert [seen[channel].mean() for channel in range(3)] == [-1, 1, -1]
+
+    flow = np.zeros((2, 240, 320, 2), np.float32)
+    flow[..., 0], flow[..., 1] = -50, 4
+    moved = signals.i3d_flow_floats(flow)
+    assert moved.shape == (2, 2, 224, 224)
+    # 128 - 127.5 rounds to the even 0; 128 + 25.5 to 154.
+    np.testing.assert_allclose(moved[0], -1, atol=1e-6)
+    np.testing.assert_allclose(moved[1], 2 * 154 / 255 - 1, atol=1e-6)
