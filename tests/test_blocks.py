@@ -44,8 +44,7 @@ def test_a_file_that_breaks_off_does_not_take_the_other_along(tmp_path: Path) ->
     broken.write_bytes(broken.read_bytes()[:600])
     found = []
     with pytest.raises(MediaError, match=r"a\.ts"):
-        for each in blocks(Stretch(broken, 0.0, 4.0), sound, **ASK):
-            found.append(each)
+        found.extend(blocks(Stretch(broken, 0.0, 4.0), sound, **ASK))
     assert len(whole(found, "samples")) == 4 * 16000
 
 
