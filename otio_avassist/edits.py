@@ -3,15 +3,20 @@
 `apply` copies the timeline, makes the changes that `remedies` named, and returns the copy; `strip` takes
 back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole frames.
 
+Both can be kept to some tasks: a run of captions replaces captions, and looks at the timeline with the sound
+where a run of sync has put it. Markers of several tasks on one object stand in the order of the tasks' names,
+so that the order of the runs makes no difference.
+
 A clip that was moved keeps in its metadata what stood there before (`Moved`); the sidecar (`review`) keeps
-the same for when an editor has dropped that. Knows no media and weighs no evidence.
+the same for when an editor has dropped that, and where markers stand whose name is free of a tag (`Laid`).
+Knows no media and weighs no evidence.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,17 +33,19 @@ from otio_avassist.traces import (
     NAMESPACE,
     everything,
     finding_of,
+    has_tag,
     is_our_marker,
     is_our_track,
     short_name,
     tag_of,
+    task_of,
     track_name,
 )
 
 # Those who need one of these need it for what is here.
 __all__ = [
-    "AddMarker", "Address", "DetachSound", "Edit", "Moved", "Outcome", "SlipSound", "Stripped", "apply",
-    "edit_for", "moved", "strip",
+    "AddMarker", "Address", "DetachSound", "Edit", "Laid", "Moved", "Outcome", "SlipSound", "Stripped",
+    "apply", "edit_for", "laid", "moved", "strip",
 ]  # fmt: skip
 
 
@@ -56,16 +63,21 @@ class Stripped:
 # Edits -> timeline
 
 
-def apply(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> otio.core.SerializableObject:
+def apply(
+    root: otio.core.SerializableObject, edits: Iterable[Edit], *, tasks: Collection[str] | None = None
+) -> otio.core.SerializableObject:
     """A copy of `root` in which these edits, and nothing else of ours, have been made.
 
     Earlier work of ours is taken back first, so that a second run replaces the first one's; addresses are
     those of the timeline without it. Decisions kept in the root's metadata stay.
 
+    Args:
+        tasks: only their work is taken back, and what other tasks did stays; None: that of all.
+
     Raises:
         TimelineError: an edit can't be made: no such clip, a transition beside it, no media to play there.
     """
-    copy, _, _ = _taken_back(root, None)
+    copy, _, _ = _taken_back(root, None, tasks)
     seen = {each.address.path: each for each in places.walk(copy)}
     targets = [(edit, _target(edit, seen)) for edit in edits]
     tracks = _NewTracks()
@@ -109,6 +121,7 @@ def _slip(edit: SlipSound, target: Seen) -> None:
         after=slipped.source,
         silence_before=slipped.gap_before.value,
         silence_after=slipped.gap_after.value,
+        task=str(edit.note.get("task", "sync")),
     )
     clip.source_range = slipped.source
     kept = places.plain(clip.metadata.get(NAMESPACE))  # decisions, where the clip is the root
@@ -150,16 +163,21 @@ def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
     return _Slipped(TimeRange(start, cut), trim if early else none, none if early else trim)
 
 
-def _source_range(edit: Edit, clip: otio.schema.Clip) -> TimeRange:
+def _source_range(edit: SlipSound | DetachSound, clip: otio.schema.Clip) -> TimeRange:
     """What the clip plays; without a range of its own that is all of its media."""
-    available = clip.media_reference.available_range if clip.media_reference else None
-    if (source := clip.source_range or available) is not None:
+    if (source := _told_range(clip)) is not None:
         return source
-    span = None if isinstance(edit, AddMarker) else edit.span
+    span = edit.span
     if span is None or span.media_end_s is None:
         raise TimelineError(f"{edit.address.clip!r}: nobody knows which part of its media it plays")
     frames = whole_frames(span.media_end_s, span.rate)
     return TimeRange(RationalTime(0, span.rate), RationalTime(frames, span.rate))
+
+
+def _told_range(clip: otio.schema.Clip) -> TimeRange | None:
+    """What the timeline says that the clip plays; None where only its media knows."""
+    available = clip.media_reference.available_range if clip.media_reference else None
+    return clip.source_range or available
 
 
 def _handles_s(span: MediaSpan | None, target: Seen, source: TimeRange) -> tuple[float, float]:
@@ -204,28 +222,80 @@ def _index_of(parent: otio.core.Composition, child: otio.core.Composable) -> int
 def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, seen: Iterable[Seen]) -> None:
     holder = places.resolve(root, target.place.timeline)
     item = holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
+    if edit.on == "clip" or isinstance(item, otio.schema.Clip):
+        item = target.clip
     together = [each for each in seen if each.place.timeline == target.place.timeline]
     rate = _spelt_rate(holder, together)
-    start = RationalTime(whole_frames(edit.start_s, rate), rate)
-    base = _source_range(edit, item) if isinstance(item, otio.schema.Clip) else item.source_range
-    if base is not None:
-        # A marker counts like what it stands on: a clip's from its media's start, a cut stack's from its own.
-        start = RationalTime(round((base.start_time + start).value_rescaled_to(rate)), rate)
-    duration = RationalTime(max(1, whole_frames(edit.duration_s, rate)), rate)
+    if isinstance(item, otio.schema.Clip):
+        marked = _marked_of_clip(edit, target, rate)
+    else:
+        marked = _marked_of_timeline(edit, target, rate, item.source_range)
     tag = tag_of(edit.note)
     text = f"{edit.comment} {tag}"
-    if any(marker.comment == text for marker in item.markers):
+    if any(marker.comment == text and marker.marked_range == marked for marker in item.markers):
         return  # two channels of one sound are one finding
     marker = otio.schema.Marker(
-        name=short_name(edit.name, tag),
-        marked_range=TimeRange(start, duration),
+        name=short_name(edit.name, tag if edit.named_by_tag else ""),
+        marked_range=marked,
         color=edit.color,
         comment=text,
     )
     # Resolve shows a marker's note from here and nowhere else.
     marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
     marker.metadata[NAMESPACE] = dict(edit.note)
-    item.markers.append(marker)
+    index = len(item.markers)
+    while index and task_of(item.markers[index - 1]) > task_of(marker):
+        index -= 1
+    item.markers.insert(index, marker)
+
+
+def _marked_of_timeline(edit: AddMarker, target: Seen, rate: float, cut: TimeRange | None) -> TimeRange:
+    """Counted from the timeline's first frame; a cut stack's markers count like what it is cut from."""
+    place = target.place
+    end_s = math.inf if target.duration_s is None else place.at_s + target.duration_s
+    shown_s = max(place.at_s, place.visible[0]), min(end_s, place.visible[1])
+    spoken_s = edit.start_s, edit.start_s + edit.duration_s
+    exact = float(exact_rate(rate))
+    marked = _marked(rate, *(_to_whole(each * exact) for each in (*spoken_s, *shown_s)))
+    if cut is None:
+        return marked
+    start = RationalTime(round((cut.start_time + marked.start_time).value_rescaled_to(rate)), rate)
+    return TimeRange(start, marked.duration)
+
+
+def _marked_of_clip(edit: AddMarker, target: Seen, timeline_rate: float) -> TimeRange:
+    """Counted in the clip's source time, at its own rate: a start timecode and a speed are in it.
+
+    A clip that says nothing of its range counts from the first frame of its media.
+    """
+    source = _told_range(target.clip)
+    rate = source.start_time.rate if source is not None else timeline_rate
+    exact = float(exact_rate(rate))
+    speed = places.speed(target.clip)
+    first = source.start_time.value if source is not None else 0.0
+    length = math.inf if source is None else places.seconds(source.duration) * exact
+    reach = abs(speed) * length if speed else 0.0
+    # Played backwards, a range is read from its end.
+    zero = first + reach if speed < 0 and math.isfinite(reach) else first
+    spoken_s = edit.start_s, edit.start_s + edit.duration_s
+    start, end = sorted(zero + speed * exact * (each - target.place.at_s) for each in spoken_s)
+    return _marked(rate, _to_whole(start), _to_whole(end), _first_whole(first), _first_whole(first + reach))
+
+
+def _marked(rate: float, start: float, end: float, first: float, last: float) -> TimeRange:
+    """A stretch of frames, at least one long and none outside of [first, last)."""
+    start = max(first, min(start, last - 1))
+    return TimeRange(RationalTime(start, rate), RationalTime(max(1, min(end, last) - start), rate))
+
+
+def _to_whole(frames: float) -> float:
+    """The nearest whole number; infinity stays."""
+    return frames if math.isinf(frames) else math.floor(frames + 0.5)
+
+
+def _first_whole(frames: float) -> float:
+    """The first whole frame that doesn't begin before; float noise aside, and infinity stays."""
+    return frames if math.isinf(frames) else math.ceil(frames - FLOAT_NOISE)
 
 
 def _spelt_rate(holder: otio.core.SerializableObject, seen: Sequence[Seen]) -> float:
@@ -291,17 +361,32 @@ def _nearly_whole(frames: float) -> float:
 # Timeline -> as it was
 
 
-def strip(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None = None) -> Stripped:
+def strip(
+    root: otio.core.SerializableObject,
+    sidecar: Mapping[str, Any] | None = None,
+    *,
+    tasks: Collection[str] | None = None,
+) -> Stripped:
     """A copy of `root` without anything of ours, every range as it was before.
 
     Args:
         sidecar: what `review` kept beside the timeline; restores what an editor made nameless.
+        tasks: only what these did is taken back, and decisions stay; None: all of it, and they too.
     """
-    copy, restored, could_not = _taken_back(root, sidecar)
+    copy, restored, could_not = _taken_back(root, sidecar, tasks)
     for item in everything(copy):
-        if NAMESPACE in item.metadata:
-            del item.metadata[NAMESPACE]
+        if NAMESPACE in item.metadata and (tasks is None or task_of(item) in tasks):
+            _forget(item, decisions=tasks is None)
     return Stripped(copy, tuple(restored), tuple(could_not))
+
+
+def _forget(item: Any, *, decisions: bool) -> None:
+    """Take away what we wrote into an object's metadata; decisions only where that is asked for."""
+    ours = places.plain(item.metadata[NAMESPACE])
+    if "findings" in ours and not decisions:
+        item.metadata[NAMESPACE] = {"findings": ours["findings"]}
+    else:
+        del item.metadata[NAMESPACE]
 
 
 @dataclass(frozen=True)
@@ -319,6 +404,7 @@ class Moved:
     silence_before: float = 0.0
     """Frames (of `after`'s duration) of the gap that was put in before the clip."""
     silence_after: float = 0.0
+    task: str = "sync"
 
     def before_range(self, clip: otio.schema.Clip) -> TimeRange:
         """What the clip played before; without a range of its own that was all of its media."""
@@ -344,6 +430,7 @@ class Moved:
             "clip": self.clip,
             "media": self.media,
             "record_start_s": self.record_start_s,
+            "task": self.task,
         }
         return {**which, **json.loads(otio.core.serialize_json_to_string(self.past(), indent=0))}
 
@@ -374,7 +461,8 @@ class Moved:
         if not isinstance(ranges[1], TimeRange) or not isinstance(ranges[0], (TimeRange, type(None))):
             raise TypeError(f"wanted ranges, there is {ranges}")
         silence = float(after["silence_before"]), float(after["silence_after"])
-        return cls(str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence)
+        task = str(ours.get("task") or "sync")
+        return cls(str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task)
 
 
 def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
@@ -382,40 +470,108 @@ def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
     return tuple(was for seen in places.walk(root) if (was := Moved.of_clip(seen)) is not None)
 
 
+@dataclass(frozen=True)
+class Laid:
+    """A marker whose name is free of a tag: by where it stands it is known again without any other words."""
+
+    finding: str
+    task: str
+    name: str
+    start_s: float
+    """As the marker counts: from the timeline's first frame, or in a clip's source time."""
+    frame_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, for the sidecar."""
+        return {
+            "finding": self.finding,
+            "task": self.task,
+            "name": self.name,
+            "start_s": round(self.start_s, 6),
+            "frame_s": round(self.frame_s, 9),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Laid | None:
+        """None where it isn't one."""
+        try:
+            words = (str(value[key]) for key in ("finding", "task", "name"))
+            return cls(*words, float(value["start_s"]), float(value["frame_s"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def is_it(self, marker: otio.schema.Marker) -> bool:
+        """Whether it is this one, but for what editors round."""
+        start_s = places.seconds(marker.marked_range.start_time)
+        return marker.name == self.name and abs(start_s - self.start_s) <= ROUNDED_FRAMES * self.frame_s
+
+
+def laid(root: otio.core.SerializableObject) -> tuple[Laid, ...]:
+    """Every marker of ours that would be nameless without its comment and its metadata."""
+    return tuple(
+        Laid(
+            finding=finding_of(marker),
+            task=task_of(marker),
+            name=marker.name,
+            start_s=places.seconds(marker.marked_range.start_time),
+            frame_s=1 / float(exact_rate(marker.marked_range.start_time.rate)),
+        )
+        for item in everything(root)
+        if isinstance(item, otio.core.Item)
+        for marker in item.markers
+        if finding_of(marker) and not has_tag(marker.name)
+    )
+
+
 def _taken_back(
-    root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None
+    root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None, tasks: Collection[str] | None
 ) -> tuple[Any, list[str], list[str]]:
-    """(copy without our work, what was restored, what wasn't); decisions in the root's metadata stay."""
+    """(copy without the work of these tasks, what was restored, what wasn't); decisions in the root stay."""
     copy = root.deepcopy()
     restored: list[str] = []
     could_not: list[str] = []
     known = {was.finding for was in moved(copy)}
-    _remove_markers(copy, restored)
-    _remove_tracks(copy, restored, could_not)
+    _remove_markers(copy, tasks, list(_kept(sidecar, "laid", Laid, tasks)), restored)
+    _remove_tracks(copy, tasks, restored, could_not)
     for seen in places.walk(copy):
-        _restore(seen, restored, could_not)
-    moved_before = (sidecar or {}).get("moved")
-    kept = [Moved.from_json(each) for each in moved_before] if isinstance(moved_before, list) else []
-    forgotten = [was for was in kept if was is not None and was.finding not in known]
+        _restore(seen, tasks, restored, could_not)
+    forgotten = [was for was in _kept(sidecar, "moved", Moved, tasks) if was.finding not in known]
     _restore_forgotten(copy, forgotten, restored, could_not)
     return copy, restored, could_not
 
 
-def _remove_markers(root: Any, restored: list[str]) -> None:
+def _kept(
+    sidecar: Mapping[str, Any] | None, key: str, kind: type, tasks: Collection[str] | None
+) -> Iterator[Any]:
+    """What a sidecar kept of these tasks' work; a sidecar is a file, and people edit files."""
+    entries = (sidecar or {}).get(key)
+    for each in entries if isinstance(entries, list) else ():
+        was = kind.from_json(each)
+        if was is not None and (tasks is None or was.task in tasks):
+            yield was
+
+
+def _remove_markers(
+    root: Any, tasks: Collection[str] | None, kept: Sequence[Laid], restored: list[str]
+) -> None:
     for item in everything(root):
         if not isinstance(item, otio.core.Item):
             continue
         for index in reversed(range(len(item.markers))):
-            if is_our_marker(item.markers[index]):
-                restored.append(f"took away the marker {item.markers[index].name!r}")
+            marker = item.markers[index]
+            ours = is_our_marker(marker) and (tasks is None or task_of(marker) in tasks)
+            if ours or any(each.is_it(marker) for each in kept):
+                restored.append(f"took away the marker {marker.name!r}")
                 del item.markers[index]
 
 
-def _remove_tracks(root: Any, restored: list[str], could_not: list[str]) -> None:
+def _remove_tracks(
+    root: Any, tasks: Collection[str] | None, restored: list[str], could_not: list[str]
+) -> None:
     for stack in [each for each in everything(root) if isinstance(each, otio.schema.Stack)]:
         for index in reversed(range(len(stack))):
             track = stack[index]
-            if not is_our_track(track):
+            if not is_our_track(track) or (tasks is not None and task_of(track) not in tasks):
                 continue
             if others := _others_on(track, stack):
                 could_not.append(f"the track {track.name!r} also holds {', '.join(others)}: left standing")
@@ -434,15 +590,12 @@ def _others_on(track: otio.schema.Track, stack: otio.schema.Stack) -> list[str]:
     return [each.name for each in clips if media_name(each) not in elsewhere]
 
 
-def _restore(seen: Seen, restored: list[str], could_not: list[str]) -> None:
+def _restore(seen: Seen, tasks: Collection[str] | None, restored: list[str], could_not: list[str]) -> None:
     """Put back a clip that carries its own past."""
-    if (was := Moved.of_clip(seen)) is None:
+    was = Moved.of_clip(seen)
+    if was is None or (tasks is not None and was.task not in tasks):
         return
-    kept = {key: value for key, value in seen.clip.metadata[NAMESPACE].items() if key == "findings"}
-    if kept:
-        seen.clip.metadata[NAMESPACE] = kept
-    else:
-        del seen.clip.metadata[NAMESPACE]
+    _forget(seen.clip, decisions=False)
     _put_back(seen, was, restored, could_not)
 
 

@@ -2,29 +2,34 @@
 
 `analyse` only looks; `assist` also edits a copy. Neither touches the timeline it was given, and neither knows
 the file it came from: reading and writing belong to the command and to OpenTimelineIO's adapters.
+
+Several tasks of one run come one after the other, each on the timeline as the one before has left it:
+captions describe the cut with its sound in step, and the same comes out as of a run for each. A run takes
+back what its own tasks did before, and leaves alone what others did.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from otio_avassist import bundles, edits, review, spans, windows
 from otio_avassist.errors import BundleError, UsageError
-from otio_avassist.findings import PassedOver, SyncFinding
+from otio_avassist.findings import Finding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
-from otio_avassist.tasks import sync
+from otio_avassist.tasks import captions, sync
 
 if TYPE_CHECKING:
     import opentimelineio as otio
 
-TASKS: Mapping[str, ModuleType] = {"sync": sync}
+TASKS: Mapping[str, ModuleType] = {"sync": sync, "captions": captions}
+"""In the order in which one run does them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Settings:
     strict: bool = False
     """Any doubt or failure counts."""
     sync: sync.Options = field(default_factory=sync.Options)
+    captions: captions.Options = field(default_factory=captions.Options)
 
     def __post_init__(self) -> None:
         unknown = [task for task in self.tasks if task not in TASKS]
@@ -61,7 +67,7 @@ class Settings:
 class Line:
     """One finding, what a person decided about it, and what it led to."""
 
-    finding: SyncFinding
+    finding: Finding
     outcome: edits.Outcome
     state: str
     """proposed, accepted or rejected."""
@@ -84,11 +90,14 @@ class Report:
     input: str = ""
     output: str | None = None
     version: str = field(default_factory=lambda: version("otio-avassist"))
+    looked_at: int = 0
+    """How many shots a task looked at, whether or not it found anything in them; twice for two tasks."""
 
     @property
     def all_abstained(self) -> bool:
         """Something was looked at, and nothing could be said of any of it."""
-        return bool(self.findings) and all(line.finding.audio_early_s is None for line in self.findings)
+        looked = bool(self.findings) or self.looked_at > 0
+        return looked and not any(_says_something(line.finding) for line in self.findings)
 
     @property
     def doubtful(self) -> bool:
@@ -96,6 +105,21 @@ class Report:
         return any(
             line.finding.doubts or line.outcome.action in ("marked", "abstained") for line in self.findings
         )
+
+
+def _says_something(finding: Finding) -> bool:
+    return not isinstance(finding, SyncFinding) or finding.audio_early_s is not None
+
+
+class _Asked(Protocol):
+    """What a report must know of a task's network: a bundle, or its only graph."""
+
+    @property
+    def card(self) -> bundles.Card: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def device(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -120,39 +144,7 @@ def analyse(
         BundleError: the bundle that was named can't be used.
         DeviceError: the device that was asked for isn't there.
     """
-    began = time.monotonic()
-    # What we moved ourselves is looked at as it was before: a second run finds what the first one found.
-    original = edits.strip(root, sidecar).timeline
-    # A timeline names the same file hundreds of times.
-    looked = spans.read_spans(original, _locator(settings), cache(windows.probe))
-    model = _load("sync", settings)
-    decisions = review.decisions(root, sidecar)
-
-    lines: list[Line] = []
-    skipped = list(looked.skipped)
-    for found in _findings(looked.shots, model, settings, progress):
-        if isinstance(found, PassedOver):
-            skipped += _skipped(found)
-            continue
-        state = decisions.state_of(found)
-        outcome = edits.edit_for(
-            found,
-            min_confidence=settings.min_confidence,
-            propose=settings.propose,
-            detach=settings.detach,
-            decision=state,
-            provenance=_provenance(model),
-        )
-        lines.append(Line(found, outcome, state))
-    return Report(
-        findings=tuple(lines),
-        skipped=tuple(skipped),
-        bundles=({"name": model.card.network, "sha256": model.sha256},) if model else (),
-        device=model.device if model else "",
-        seconds=time.monotonic() - began,
-        rate=looked.rate,
-        start_timecode_s=looked.start_timecode_s,
-    )
+    return _walk(root, settings, sidecar, progress)[1]
 
 
 def assist(
@@ -163,18 +155,80 @@ def assist(
     progress: Progress = silent,
 ) -> Assisted:
     """Analyse, and return a copy in which everything we are sure of is mended and the rest is marked."""
-    report = analyse(root, settings, sidecar=sidecar, progress=progress)
-    original = edits.strip(root, sidecar).timeline
-    timeline = edits.apply(original, [edit for line in report.findings for edit in line.outcome.edits])
-    timeline, record = review.remember(timeline, root, sidecar, report.findings)
+    timeline, report = _walk(root, settings, sidecar, progress)
+    timeline, record = review.remember(timeline, root, sidecar, report.findings, tasks=settings.tasks)
     return Assisted(timeline, report, record)
 
 
-def _findings(
-    shots: tuple[spans.Shot, ...], model: bundles.Model | None, settings: Settings, progress: Progress
-) -> Iterator[SyncFinding | PassedOver]:
-    for task in settings.tasks:
-        yield from TASKS[task].analyse(shots, model, getattr(settings, task), progress)
+def _walk(
+    root: otio.core.SerializableObject,
+    settings: Settings,
+    sidecar: Mapping[str, Any] | None,
+    progress: Progress,
+) -> tuple[otio.core.SerializableObject, Report]:
+    """The whole road; the decisions in what comes back are those that came in."""
+    began = time.monotonic()
+    tasks = [task for task in TASKS if task in settings.tasks]
+    # All of them now: nobody wants to hear after an hour that the second task has no network.
+    asked = {task: _OPEN[task](settings) for task in tasks}
+    decisions = review.decisions(root, sidecar)
+    probe = cache(windows.probe)  # a timeline names the same file hundreds of times
+    # What we did ourselves is looked at as it was before: a second run finds what the first one found.
+    timeline = edits.strip(root, sidecar, tasks=tasks).timeline
+    looked = spans.read_spans(timeline, _locator(settings), probe)
+    lines: list[Line] = []
+    skipped = list(looked.skipped)
+    looked_at = 0
+    for task in tasks:
+        if task != tasks[0]:
+            looked = spans.read_spans(timeline, _locator(settings), probe)
+        found, passed_over = _found(task, looked.shots, asked[task], settings, progress)
+        looked_at += len(looked.shots) - len(passed_over)
+        skipped += [each for passed in passed_over for each in _skipped(passed)]
+        led_to = [_line(each, decisions, settings, asked[task]) for each in found]
+        lines += led_to
+        changes = [edit for line in led_to for edit in line.outcome.edits]
+        timeline = edits.apply(timeline, changes, tasks=(task,))
+    networks = [each for network in asked.values() for each in _with_needs(network)]
+    return timeline, Report(
+        findings=tuple(lines),
+        skipped=tuple(dict.fromkeys(skipped)),
+        bundles=tuple({"name": each.card.network, "sha256": each.sha256} for each in networks),
+        device=next((each.device for each in networks if each.device), ""),
+        seconds=time.monotonic() - began,
+        rate=looked.rate,
+        start_timecode_s=looked.start_timecode_s,
+        looked_at=looked_at,
+    )
+
+
+def _found(
+    task: str, shots: tuple[spans.Shot, ...], network: Any, settings: Settings, progress: Progress
+) -> tuple[list[Finding], list[PassedOver]]:
+    """(findings, shots that couldn't be looked at)"""
+    found: list[Finding] = []
+    passed_over: list[PassedOver] = []
+    for each in TASKS[task].analyse(shots, network, getattr(settings, task), progress):
+        if isinstance(each, PassedOver):
+            passed_over.append(each)
+        else:
+            found.append(each)
+    return found, passed_over
+
+
+def _line(found: Finding, decisions: review.Decisions, settings: Settings, network: _Asked | None) -> Line:
+    decision = decisions.of(found) or review.Decision(review.PROPOSED)
+    outcome = edits.edit_for(
+        found,
+        min_confidence=settings.min_confidence,
+        propose=settings.propose,
+        detach=settings.detach,
+        on=settings.captions.on,
+        decision=decision.state,
+        text=decision.text,
+        provenance=_provenance(network),
+    )
+    return Line(found, outcome, decision.state)
 
 
 def _locator(settings: Settings) -> spans.Locator:
@@ -183,19 +237,47 @@ def _locator(settings: Settings) -> spans.Locator:
     )
 
 
-def _load(task: str, settings: Settings) -> bundles.Model | None:
-    """The task's network, or None where no bundle is installed: the cheaper evidence works without one."""
+def _load_sync(settings: Settings) -> bundles.Model | None:
+    """The network, or None where no bundle is installed: the cheaper evidence works without one."""
+    named = _named_bundle("sync", settings)
     try:
-        folder = bundles.find(task, settings.bundle)
+        folder = bundles.find("sync", named)
     except BundleError:
-        if settings.bundle is not None:
+        if named is not None:
             raise
         bundles.check_device(settings.device)
         return None
     return bundles.load(folder, device=settings.device)
 
 
-def _provenance(model: bundles.Model | None) -> dict[str, str]:
+def _open_captions(settings: Settings) -> bundles.Bundle:
+    """The networks: without them there is nothing to say."""
+    folder = bundles.find("captions", _named_bundle("captions", settings))
+    return bundles.open_bundle(folder, device=settings.device)
+
+
+_OPEN: Mapping[str, Callable[[Settings], Any]] = {"sync": _load_sync, "captions": _open_captions}
+
+
+def _with_needs(network: Any) -> list[_Asked]:
+    """A task's network, where there is one, and the bundles that it needs in turn."""
+    if network is None:
+        return []
+    needed = getattr(network, "needs", {}).values()
+    return [network, *(each for need in needed for each in _with_needs(need))]
+
+
+def _named_bundle(task: str, settings: Settings) -> Path | None:
+    """The bundle that was named; of several tasks, it is that of the one it was made for."""
+    named = settings.bundle
+    if named is not None and len(settings.tasks) > 1:
+        made_for = bundles.Card.read(named).task
+        if made_for != task and made_for in settings.tasks:
+            return None
+    return named
+
+
+def _provenance(model: _Asked | None) -> dict[str, str]:
     made_by = {"version": version("otio-avassist")}
     if model is not None:
         made_by |= {"bundle": model.card.network, "bundle_sha256": model.sha256}

@@ -156,6 +156,16 @@ def retimed(item: otio.core.Item) -> str:
     return ""
 
 
+def speed(item: otio.core.Item) -> float:
+    """Seconds of its source that an item plays a second; < 0 backwards, 1 where only a ramp would tell."""
+    scalars = [
+        float(effect.time_scalar)
+        for effect in item.effects
+        if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True)
+    ]
+    return math.prod(scalars) if all(map(math.isfinite, scalars)) else 1.0
+
+
 def start_timecode_s(root: otio.core.SerializableObject) -> float:
     """What the timeline's first frame is called; 0 for several that start differently."""
     starts = {seconds(each.global_start_time) if each.global_start_time else 0.0 for each in _timelines(root)}

@@ -2,6 +2,9 @@
 
 An edit is plain data that names one change; `edits` makes it. Nothing is moved that isn't sure, unless a
 person said yes; nothing at all is done about what a person rejected.
+
+Captions have a rule of their own: they move nothing, and their task has already left out what it isn't sure
+of. So each of them becomes a marker, whatever its confidence, unless a person rejected it.
 """
 
 from __future__ import annotations
@@ -11,15 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from otio_avassist.findings import CaptionFinding, CarriedBy, Finding, SyncFinding
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.verdicts import offset_words, verdict
 
 if TYPE_CHECKING:
-    from otio_avassist.findings import SyncFinding
     from otio_avassist.places import Address
     from otio_avassist.spans import MediaSpan, Shot
 
-Action = Literal["slipped", "detached", "marked", "in step", "abstained", "rejected"]
+Action = Literal["slipped", "detached", "marked", "in step", "captioned", "abstained", "rejected"]
+
+COLORS: Mapping[CarriedBy, str] = {
+    "seen": "BLUE",
+    "heard": "GREEN",
+    "seen and heard": "PURPLE",
+    "said": "CYAN",
+}
+"""What carried a caption -> its marker's colour, of the eleven that OpenTimelineIO names."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,10 @@ class SlipSound:
 
 @dataclass(frozen=True)
 class AddMarker:
-    """Say something at a stretch of the timeline, as a marker on the stack that holds the clip."""
+    """Say something at a stretch of the timeline, by a marker on the stack that holds the clip or on the clip.
+
+    Whole frames, at least one, and none outside of what the timeline shows of the clip.
+    """
 
     address: Address
     """The clip it speaks of: it tells which timeline of a collection is meant."""
@@ -44,10 +58,14 @@ class AddMarker:
     """0-based timeline seconds."""
     duration_s: float
     name: str
-    """Short: with its tag it is cut to 40 characters."""
+    """Short: it is cut to 40 characters, those of its tag included."""
     comment: str
     color: str
     note: dict[str, Any] = field(default_factory=dict)
+    on: Literal["timeline", "clip"] = "timeline"
+    """A clip's marker counts in the source time of the clip and goes where the clip goes."""
+    named_by_tag: bool = True
+    """False: the name is there to be read, and the tag stands in the comment alone."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +97,78 @@ class Outcome:
 
 
 def edit_for(
-    finding: SyncFinding,
+    finding: Finding,
     *,
     min_confidence: float = 0.8,
     propose: bool = False,
     detach: bool = False,
+    on: Literal["timeline", "clip"] = "timeline",
     decision: str | None = None,
+    text: str = "",
     provenance: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """What to do about a finding.
 
     Args:
-        min_confidence: below it, a marker for a person instead of a slip.
-        propose: only mark; a person's yes counts for more.
-        detach: sound inside the picture's own clip may get a clip of its own.
+        min_confidence: of sync: below it, a marker for a person instead of a slip.
+        propose: of sync: only mark; a person's yes counts for more.
+        detach: of sync: sound inside the picture's own clip may get a clip of its own.
+        on: of captions: where their markers stand.
         decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
+        text: of captions: a person's own wording, which counts for more than the network's.
         provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
     """
+    if isinstance(finding, CaptionFinding):
+        return _caption(finding, on, decision, text, provenance or {})
+    return _slip(finding, min_confidence, decision, provenance or {}, propose=propose, detach=detach)
+
+
+def _caption(
+    finding: CaptionFinding,
+    on: Literal["timeline", "clip"],
+    decision: str | None,
+    text: str,
+    provenance: Mapping[str, Any],
+) -> Outcome:
+    sentence = text or finding.text
+    if decision == "rejected":
+        return Outcome("rejected", (), f"{sentence}; no marker, as a person decided")
+    # A person's wording may say something else than the network's few words.
+    name = text or finding.name or finding.text
+    note = {
+        **provenance,
+        "task": finding.task,
+        "finding": finding.id,
+        "text": sentence,
+        "level": finding.level,
+        "carried_by": finding.carried_by,
+        "confidence": round(float(finding.confidence), 6),
+        "doubts": list(finding.doubts),
+        "state": "accepted" if decision == "accepted" else "proposed",
+    }
+    marker = AddMarker(
+        address=finding.shot.lead.address,
+        start_s=finding.start_s,
+        duration_s=finding.duration_s,
+        name=name,
+        comment=sentence,
+        color=COLORS[finding.carried_by],
+        note=note,
+        on=on,
+        named_by_tag=False,
+    )
+    return Outcome("captioned", (marker,), sentence)
+
+
+def _slip(
+    finding: SyncFinding,
+    min_confidence: float,
+    decision: str | None,
+    provenance: Mapping[str, Any],
+    *,
+    propose: bool,
+    detach: bool,
+) -> Outcome:
     early_s, sound = finding.audio_early_s, finding.shot.sound
     if early_s is None or sound is None:
         return Outcome("abstained", (), _why_abstained(finding))
@@ -108,7 +181,7 @@ def edit_for(
     changes = _changes(finding, rate)
     if frames == 0 and (accepted or not changes):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
-    note = _note(finding, early_s, decision, provenance or {})
+    note = _note(finding, early_s, decision, provenance)
     if not accepted and not changes and abs(early_s) <= finding.within_s:
         return Outcome("in step", (), f"in step, as finely as can be told: {offset}", residual_s=early_s)
     against = _impossible(finding.shot, sound, early_s, detach=detach)

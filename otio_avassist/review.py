@@ -4,7 +4,10 @@ A decision stands in two places, by finding id: in the root object's
 `metadata["otio_avassist"]["findings"]`, and in the sidecar NAME.avassist.json, which outlives editors that
 drop foreign metadata. The sidecar also keeps which stretch of which media each finding spoke of, so that a
 decision is found again when an editor has moved a range by a frame (and with it changed the id), and what
-was moved (`edits.Moved`), so that `edits.strip` can put it back.
+was moved and laid (`edits.Moved`, `edits.Laid`), so that `edits.strip` can take it back.
+
+Of a caption a person may decide more than yes or no: its wording, either here or in an editor, where the
+marker's words can be typed over. That is a yes, and outlives later runs.
 
 Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers
 and clips, and the sidecar, the decision with the latest `when`, else the first of these three that says
@@ -15,18 +18,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
+from otio_avassist.findings import CaptionFinding, Finding, SyncFinding
 
 if TYPE_CHECKING:
     import opentimelineio as otio
 
-    from otio_avassist.findings import SyncFinding
     from otio_avassist.pipeline import Line
     from otio_avassist.spans import MediaSpan
 
@@ -44,6 +47,8 @@ class Decision:
     who: str = ""
     when: str = ""
     """ISO 8601, as the person's program gave it; empty: undated."""
+    text: str = ""
+    """Of a caption: the person's own wording; empty: the network's is right."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -51,7 +56,7 @@ class Decision:
 
     def to_json(self) -> dict[str, str]:
         """Plain JSON, without what nobody said."""
-        said = {"state": self.state, "who": self.who, "when": self.when}
+        said = {"state": self.state, "who": self.who, "when": self.when, "text": self.text}
         return {key: value for key, value in said.items() if value}
 
     @classmethod
@@ -60,7 +65,8 @@ class Decision:
         value = places.plain(value)
         if value.get("state") not in STATES:
             return None
-        return cls(value["state"], str(value.get("who", "")), str(value.get("when", "")))
+        who, when, text = (str(value.get(key, "")) for key in ("who", "when", "text"))
+        return cls(value["state"], who, when, text)
 
 
 @dataclass(frozen=True)
@@ -110,16 +116,26 @@ class Remembered:
 
     id: str
     task: str
-    picture: Stretch | None
-    sound: Stretch | None
+    stretches: tuple[Stretch | None, ...]
+    """What it spoke of: of a caption its event, else the shot's picture and sound."""
+    level: str = ""
+    """Of a caption."""
 
-    def frames_off(self, finding: SyncFinding) -> float:
+    @classmethod
+    def from_json(cls, id_: str, value: Mapping[str, Any]) -> Remembered:
+        """As `_entry` wrote it."""
+        keys = ("event",) if value.get("event") is not None else ("picture", "sound")
+        stretches = tuple(Stretch.from_json(value.get(key)) for key in keys)
+        return cls(id_, str(value.get("task")), stretches, str(value.get("level", "")))
+
+    def frames_off(self, finding: Finding) -> float:
         """How far its stretches are from those of a finding; infinite where they can't be the same."""
-        if self.task != finding.task:
+        theirs_all = tuple(_stretches(finding).values())
+        level = finding.level if isinstance(finding, CaptionFinding) else ""
+        if (self.task, self.level, len(self.stretches)) != (finding.task, level, len(theirs_all)):
             return math.inf
-        pairs = (self.picture, Stretch.of(finding.shot.picture)), (self.sound, Stretch.of(finding.shot.sound))
         apart = [0.0]
-        for mine, theirs in pairs:
+        for mine, theirs in zip(self.stretches, theirs_all, strict=True):
             if mine is None or theirs is None:
                 apart.append(0.0 if mine is theirs else math.inf)
             else:
@@ -134,12 +150,12 @@ class Decisions:
     by_id: Mapping[str, Decision]
     remembered: tuple[Remembered, ...] = ()
 
-    def of(self, finding: SyncFinding) -> Decision | None:
+    def of(self, finding: Finding) -> Decision | None:
         """The decision about this finding, or about the one of an earlier run that it most likely is."""
         earlier = self.earlier_id(finding)
         return self.by_id[earlier] if earlier is not None else None
 
-    def earlier_id(self, finding: SyncFinding) -> str | None:
+    def earlier_id(self, finding: Finding) -> str | None:
         """The id under which it was decided."""
         if finding.id in self.by_id:
             return finding.id
@@ -150,10 +166,21 @@ class Decisions:
             return None
         return nearest.id
 
-    def state_of(self, finding: SyncFinding) -> str:
+    def state_of(self, finding: Finding) -> str:
         """`accepted`, `rejected`, or `proposed` where nobody has decided."""
         decision = self.of(finding)
         return decision.state if decision is not None else PROPOSED
+
+
+def _stretches(finding: Finding) -> dict[str, Stretch | None]:
+    """What a finding speaks of, by the names that the sidecar has for it."""
+    if isinstance(finding, CaptionFinding):
+        lead = finding.shot.lead
+        frame_s = 1 / min(lead.rate, 60.0)
+        return {
+            "event": Stretch(lead.media_name, finding.media_start_s, finding.duration_s, frame_s),
+        }
+    return {"picture": Stretch.of(finding.shot.picture), "sound": Stretch.of(finding.shot.sound)}
 
 
 def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None = None) -> Decisions:
@@ -163,27 +190,32 @@ def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | N
     for id_, decision in (*_of_root(root), *_of_items(root), *_of_sidecar(kept)):
         if id_ not in said or decision.when > said[id_].when:
             said[id_] = decision
-    remembered = tuple(
-        Remembered(
-            id_,
-            str(each.get("task")),
-            Stretch.from_json(each.get("picture")),
-            Stretch.from_json(each.get("sound")),
-        )
-        for id_, each in kept.items()
-    )
-    return Decisions(said, remembered)
+    for id_, laid, words in _reworded(root, kept):
+        known = said.get(id_, Decision(PROPOSED))
+        # What was decided of a marker that stands there was decided since it was laid.
+        if known.state != REJECTED and known.text in ("", laid):
+            said[id_] = Decision(ACCEPTED, text=words)
+    return Decisions(said, tuple(Remembered.from_json(id_, each) for id_, each in kept.items()))
 
 
 def decide(
-    root: otio.core.SerializableObject, finding_id: str, state: str, who: str = "", when: str = ""
+    root: otio.core.SerializableObject,
+    finding_id: str,
+    state: str,
+    who: str = "",
+    when: str = "",
+    *,
+    text: str = "",
 ) -> otio.core.SerializableObject:
     """A copy of `root` that keeps a person's decision; the next run acts on it.
+
+    Args:
+        text: the person's own wording of a caption.
 
     Raises:
         UsageError: no such state.
     """
-    decision = Decision(state, who, when)
+    decision = Decision(state, who, when, text)
     copy = root.deepcopy()
     _write_decisions(copy, {**dict(_of_root(copy)), finding_id: decision})
     for item in traces.everything(copy):
@@ -197,6 +229,8 @@ def remember(
     before: otio.core.SerializableObject,
     sidecar: Mapping[str, Any] | None,
     lines: Sequence[Line],
+    *,
+    tasks: Collection[str] | None = None,
 ) -> tuple[otio.core.SerializableObject, dict[str, Any]]:
     """Carry what was decided over to an edited timeline.
 
@@ -205,6 +239,7 @@ def remember(
         before: as it came in, with what was decided in its metadata.
         sidecar: as it was read, or None.
         lines: what was found in this run.
+        tasks: those of this run: what the sidecar knows of other tasks' work stays. None: all there are.
 
     Returns:
         A copy of `timeline` with the decisions in its root's metadata, and the new sidecar; {} is none.
@@ -217,14 +252,32 @@ def remember(
             decided[line.finding.id] = known.by_id[earlier]
     copy = timeline.deepcopy()
     _write_decisions(copy, decided)
-    entries = {id_: dict(each) for id_, each in _findings(sidecar).items() if id_ in decided}
+    entries = {
+        id_: dict(each)
+        for id_, each in _findings(sidecar).items()
+        if id_ in decided or (tasks is not None and each.get("task") not in tasks)
+    }
     entries |= {line.finding.id: _entry(line) for line in lines}
     for id_, decision in decided.items():
         entries.setdefault(id_, {})["decision"] = decision.to_json()
     if not entries:
         return copy, {}
-    moved = [was.to_json() for was in edits.moved(copy)]
-    return copy, {"schema": SCHEMA, "findings": entries, "moved": moved}
+    record = {"schema": SCHEMA, "findings": entries}
+    for key, now in (("moved", edits.moved(copy)), ("laid", edits.laid(copy))):
+        there = [was.to_json() for was in now]
+        known_now = {was.finding for was in now}
+        kept = [each for each in _of_others(sidecar, key, tasks) if each.get("finding") not in known_now]
+        if there or kept or key == "moved":
+            record[key] = there + kept
+    return copy, record
+
+
+def _of_others(sidecar: Mapping[str, Any] | None, key: str, tasks: Collection[str] | None) -> list[dict]:
+    """What the sidecar keeps of the work of tasks that aren't in this run."""
+    there = (sidecar or {}).get(key)
+    if tasks is None or not isinstance(there, list):
+        return []
+    return [each for each in map(places.plain, there) if each.get("task", "sync") not in tasks]
 
 
 def write_sidecar(path: Path, record: Mapping[str, Any]) -> None:
@@ -267,6 +320,33 @@ def _of_items(root: Any) -> Iterable[tuple[str, Decision]]:
             yield str(ours["finding"]), Decision(ours["state"])
 
 
+def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
+    """(finding id, our words, a person's) of each caption that somebody has typed over in an editor.
+
+    Editors keep a marker's words, and little else; one that drops the sentence has said nothing.
+    """
+    for marker in traces.everything(root):
+        if not hasattr(marker, "marked_range") or traces.task_of(marker) != "captions":
+            continue
+        if (laid := _laid_text(marker, kept)) is None:
+            continue
+        id_, ours = laid
+        _, *said = (" ".join(traces.untagged(each).split()) for each in traces.words_of(marker))
+        words = next((each for each in said if each and each != " ".join(ours.split())), "")
+        if words:
+            yield id_, ours, words
+
+
+def _laid_text(marker: Any, kept: Mapping[str, Mapping]) -> tuple[str, str] | None:
+    """(finding id, the sentence that we had put into this marker); None where nobody knows."""
+    ours = places.plain(marker.metadata.get(traces.NAMESPACE))
+    if ours.get("finding") and ours.get("text"):
+        return str(ours["finding"]), str(ours["text"])
+    about = (id_ for id_, each in kept.items() if each.get("text") and traces.is_about(marker, id_))
+    id_ = next(about, None)
+    return None if id_ is None else (id_, str(kept[id_]["text"]))
+
+
 def _of_sidecar(kept: Mapping[str, Mapping]) -> Iterable[tuple[str, Decision]]:
     for id_, each in kept.items():
         if (decision := Decision.from_json(each.get("decision"))) is not None:
@@ -282,17 +362,27 @@ def _write_decisions(root: Any, decided: Mapping[str, Decision]) -> None:
 
 def _entry(line: Line) -> dict[str, Any]:
     """What the sidecar keeps of a finding, beside the decision."""
-    found, shot = line.finding, line.finding.shot
-    picture, sound = Stretch.of(shot.picture), Stretch.of(shot.sound)
+    found, address = line.finding, line.finding.shot.lead.address
+    stretches = _stretches(found).items()
     return {
         "task": found.task,
-        "track": shot.lead.address.track,
-        "clip": shot.lead.address.clip,
-        "picture": picture.to_json() if picture else None,
-        "sound": sound.to_json() if sound else None,
-        "audio_early_s": None if found.audio_early_s is None else round(float(found.audio_early_s), 6),
+        "track": address.track,
+        "clip": address.clip,
+        **{name: stretch.to_json() if stretch else None for name, stretch in stretches},
+        **(_caption_facts(line, found) if isinstance(found, CaptionFinding) else _sync_facts(found)),
         "confidence": round(float(found.confidence), 6),
-        "method": found.method,
         "action": line.outcome.action,
         "words": line.outcome.words,
     }
+
+
+def _caption_facts(line: Line, found: CaptionFinding) -> dict[str, Any]:
+    """`text` is what stands in the marker, a person's wording where there is one."""
+    laid = [edit.comment for edit in line.outcome.edits if isinstance(edit, edits.AddMarker)]
+    text = laid[0] if laid else found.text
+    return {"text": text, "level": found.level, "carried_by": found.carried_by}
+
+
+def _sync_facts(found: SyncFinding) -> dict[str, Any]:
+    early_s = found.audio_early_s
+    return {"audio_early_s": None if early_s is None else round(float(early_s), 6), "method": found.method}

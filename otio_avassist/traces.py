@@ -1,7 +1,8 @@
 """How our own work is known again in a timeline: by metadata, else by tags in words.
 
 What we put in carries `metadata["otio_avassist"]`. Editors drop foreign metadata, so a tag such as
-`[avassist sync 3f2a91bc]` stands in a marker's words, and `avassist sync 3f2a91bc` is a track's name.
+`[avassist sync 3f2a91bc]` stands in a marker's words, and `avassist sync 3f2a91bc` is a track's name. Both
+say the task, because a run replaces the work of its own tasks only.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ NAMESPACE = "otio_avassist"
 """The one key of ours in any object's metadata."""
 NAME_LENGTH = 40
 """Longer names are cut by those who show them."""
-_NAME = re.compile(r"avassist \w+ [0-9a-f]{1,8}")
+_NAME = re.compile(r"avassist (?P<task>\w+) (?P<finding>[0-9a-f]{1,8})")
 _TAG = re.compile(rf"\[{_NAME.pattern}\]")
+_UNSAID = "sync"
+"""The task of what says none: it was the first one, and alone for a while."""
 
 
 def finding_of(item: Any) -> str:
@@ -27,9 +30,51 @@ def finding_of(item: Any) -> str:
     return str(places.plain(item.metadata.get(NAMESPACE)).get("finding", ""))
 
 
+def task_of(item: Any) -> str:
+    """The task that an object of ours comes from, by metadata or by tag; empty where it isn't ours."""
+    ours = places.plain(item.metadata.get(NAMESPACE))
+    if ours.get("finding") or ours.get("task"):
+        return str(ours.get("task") or _UNSAID)
+    found = _named(item)
+    return found["task"] if found else ""
+
+
+def is_about(item: Any, finding_id: str) -> bool:
+    """Whether an object of ours speaks of this finding; where only its tag is left, by the id's beginning."""
+    if about := finding_of(item):
+        return about == finding_id
+    found = _named(item)
+    return found is not None and finding_id.startswith(found["finding"])
+
+
+def _named(item: Any) -> re.Match[str] | None:
+    """Our tag or name in the words that editors keep."""
+    if isinstance(item, otio.schema.Track):
+        return _NAME.fullmatch(item.name)
+    if isinstance(item, otio.schema.Marker):
+        return next(filter(None, (_TAG.search(words) for words in words_of(item))), None)
+    return None
+
+
+def words_of(marker: otio.schema.Marker) -> tuple[str, str, str]:
+    """(name, comment, note of Resolve), tags and all."""
+    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
+    return str(marker.name), str(marker.comment), str(note or "")
+
+
+def has_tag(words: str) -> bool:
+    """Whether these words alone would be known as ours."""
+    return _TAG.search(words) is not None
+
+
+def untagged(words: str) -> str:
+    """What a person reads of a marker's words."""
+    return _TAG.sub("", words).strip()
+
+
 def track_name(note: Mapping[str, Any]) -> str:
     """What a track of ours is called, after the first finding on it."""
-    return f"avassist {note.get('task', 'sync')} {str(note.get('finding', '0'))[:8]}"
+    return f"avassist {note.get('task', _UNSAID)} {str(note.get('finding', '0'))[:8]}"
 
 
 def tag_of(note: Mapping[str, Any]) -> str:
@@ -37,10 +82,11 @@ def tag_of(note: Mapping[str, Any]) -> str:
     return f"[{track_name(note)}]"
 
 
-def short_name(name: str, tag: str) -> str:
+def short_name(name: str, tag: str = "") -> str:
     """A marker's name: its tag is whole, what comes before is cut."""
-    room = NAME_LENGTH - len(tag) - 1
-    return f"{name if len(name) <= room else name[: room - 1] + '…'} {tag}"
+    room = NAME_LENGTH - len(tag) - 1 if tag else NAME_LENGTH
+    short = name if len(name) <= room else name[: room - 1] + "…"
+    return f"{short} {tag}" if tag else short
 
 
 def everything(item: Any) -> Iterator[Any]:
@@ -62,13 +108,9 @@ def everything(item: Any) -> Iterator[Any]:
 
 def is_our_marker(marker: otio.schema.Marker) -> bool:
     """By its metadata, or by the tag in its words."""
-    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
-    words = marker.name, marker.comment, note
-    return bool(finding_of(marker)) or any(_TAG.search(str(text)) for text in words)
+    return bool(finding_of(marker)) or _named(marker) is not None
 
 
 def is_our_track(track: otio.core.Composable) -> bool:
     """By its metadata, or by its name."""
-    return isinstance(track, otio.schema.Track) and (
-        bool(finding_of(track)) or _NAME.fullmatch(track.name) is not None
-    )
+    return isinstance(track, otio.schema.Track) and (bool(finding_of(track)) or _named(track) is not None)
