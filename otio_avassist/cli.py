@@ -24,7 +24,7 @@ FAILED = 1
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="otio-avassist")
 def avassist() -> None:
-    """Put sound back in step with its picture on any timeline that OpenTimelineIO reads.
+    """Put sound back in step, and say what happens, on any timeline that OpenTimelineIO reads.
 
     Your timeline is never changed in place unless you say so: a copy is mended, and a report says what was
     found, how sure it is, and what was done.
@@ -36,70 +36,127 @@ def avassist() -> None:
     os.environ["AVASSIST_HOOKS"] = "off"
 
 
-def _analysis_options(command: Callable) -> Callable:
-    a_path = click.Path(path_type=Path)
-    options = [
-        click.argument("inputs", metavar="INPUT...", nargs=-1),
-        click.option("-i", "--input", "more_inputs", multiple=True, hidden=True),
-        click.option(
-            "-o", "--output", metavar="OUTPUT",
-            help="Mended timeline; a folder for many inputs; - for stdout.",
-        ),
-        click.option("--in-place", is_flag=True, help="Replace the input by the mended timeline."),
-        click.option(
-            "--report", "reports", multiple=True, metavar="FILE",
-            help="Write a report: .json, .csv or .html; repeatable.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Look and report; write no timeline."),
-        click.option(
-            "--media-root", multiple=True, type=a_path,
-            help="Look here for media that isn't where the timeline says; repeatable.",
-        ),
-        click.option(
-            "--map", "path_map", multiple=True, metavar="OLD=NEW",
-            help="Media under OLD lies under NEW here (Windows paths too); repeatable.",
-        ),
-        click.option("--bundle", type=a_path, help="Folder of the network to ask."),
-        click.option(
-            "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-        ),
-        click.option("--propose", is_flag=True, help="Only mark what was found; move nothing."),
-        click.option(
-            "--detach", is_flag=True,
-            help="Sound inside a picture clip may get a clip of its own, to be moved.",
-        ),
-        click.option(
-            "--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True,
-            help="Below it a finding is marked, not applied.",
-        ),
-        click.option(
-            "--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S",
-            help="Search sound against picture this far to either side.",
-        ),
-        click.option("--sidecar", type=a_path, metavar="FILE", help=SIDECAR_HELP),
-        click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+A_PATH = click.Path(path_type=Path)
+
+SHARED_OPTIONS = (
+    click.argument("inputs", metavar="INPUT...", nargs=-1),
+    click.option("-i", "--input", "more_inputs", multiple=True, hidden=True),
+    click.option(
+        "-o", "--output", metavar="OUTPUT",
+        help="The timeline that comes out; a folder for many inputs; - for stdout.",
+    ),
+    click.option("--in-place", is_flag=True, help="Replace the input by what comes out."),
+    click.option(
+        "--report", "reports", multiple=True, metavar="FILE",
+        help="Write a report: .json, .csv or .html; repeatable.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Look and report; write no timeline."),
+    click.option(
+        "--media-root", multiple=True, type=A_PATH,
+        help="Look here for media that isn't where the timeline says; repeatable.",
+    ),
+    click.option(
+        "--map", "path_map", multiple=True, metavar="OLD=NEW",
+        help="Media under OLD lies under NEW here (Windows paths too); repeatable.",
+    ),
+    click.option("--bundle", type=A_PATH, help="Folder of the network to ask."),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+    ),
+)  # fmt: skip
+SYNC_OPTIONS = (
+    click.option("--propose", is_flag=True, help="Only mark what was found; move nothing."),
+    click.option(
+        "--detach", is_flag=True,
+        help="Sound inside a picture clip may get a clip of its own, to be moved.",
+    ),
+    click.option(
+        "--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True,
+        help="Below it sound out of step is marked, not moved.",
+    ),
+    click.option(
+        "--max-offset", type=click.FloatRange(0.2, 30), default=2.0, show_default=True, metavar="S",
+        help="Search sound against picture this far to either side.",
+    ),
+)  # fmt: skip
+CAPTION_OPTIONS = (
+    click.option(
+        "--per-minute", type=click.FloatRange(0, min_open=True), default=12.0, show_default=True,
+        metavar="N", help="No more captions than that.",
+    ),
+    click.option(
+        "--levels", default="scene,event", show_default=True, metavar="scene,event",
+        help="What to speak of, separated by commas.",
+    ),
+    click.option(
+        "--beam", type=click.IntRange(1, 16), default=1, show_default=True, metavar="N",
+        help="Sentences weighed against one another while they are made; more is slower.",
+    ),
+    click.option(
+        "--on", type=click.Choice(["timeline", "clip"]), default="timeline", show_default=True,
+        help="Where markers stand; those on clips go where the clips go.",
+    ),
+    click.option(
+        "--speech", default="auto", show_default=True, metavar="auto|none|FILE",
+        help="Spoken words: of subtitles beside the media or of a speech model; none; or of this file.",
+    ),
+    click.option("--say-speech", is_flag=True, help="Mark what is said, too."),
+    click.option(
+        "--speech-model", type=click.Path(path_type=Path, exists=True), metavar="PATH",
+        help="Folder of a speech model.",
+    ),
+    click.option(
+        "--proposals", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+        help="Take the stretches to describe from this file instead of finding them.",
+    ),
+)  # fmt: skip
+LAST_OPTIONS = (
+    click.option("--sidecar", type=A_PATH, metavar="FILE", help=SIDECAR_HELP),
+    click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
+)
+
+
+def _options(*groups: Sequence[Callable]) -> Callable:
+    """One decorator for the options of several groups, shown in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @avassist.command(name="sync")
-@_analysis_options
+@_options(SHARED_OPTIONS, SYNC_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def sync_command(context: click.Context, **options: Any) -> None:
     """Find sound that is out of step with its picture, and slip it back."""
     context.exit(_run_all(tasks=("sync",), **options))
 
 
+@avassist.command(name="captions")
+@_options(SHARED_OPTIONS, CAPTION_OPTIONS, LAST_OPTIONS)
+@click.pass_context
+def captions_command(context: click.Context, **options: Any) -> None:
+    """Say what happens, in sentences, as markers where it happens.
+
+    \b
+    Colours: blue seen · green heard · purple seen and heard · cyan said
+    """
+    context.exit(_run_all(tasks=("captions",), **options))
+
+
 @avassist.command()
-@click.option("--tasks", default="sync", show_default=True, help="Which, separated by commas.")
-@_analysis_options
+@click.option(
+    "--tasks", default="sync", show_default=True, metavar="sync,captions", help="Which, separated by commas."
+)
+@_options(SHARED_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def run(context: click.Context, tasks: str, **options: Any) -> None:
     """Run several tasks over one or many timelines, folders, or media files."""
-    context.exit(_run_all(tasks=tuple(filter(None, tasks.split(","))), **options))
+    context.exit(_run_all(tasks=tuple(filter(None, map(str.strip, tasks.split(",")))), **options))
 
 
 @avassist.command()
@@ -227,13 +284,14 @@ def _settings(
     path_map: Sequence[str],
     bundle: Path | None,
     device: str,
-    propose: bool,
-    detach: bool,
-    min_confidence: float,
-    max_offset: float,
     strict: bool,
+    propose: bool = False,
+    detach: bool = False,
+    min_confidence: float = 0.8,
+    max_offset: float = 2.0,
+    **captions: Any,
 ) -> Settings:
-    from otio_avassist import files, pipeline
+    from otio_avassist import config, files, pipeline
     from otio_avassist.errors import UsageError
     from otio_avassist.tasks.sync import Options
 
@@ -252,6 +310,7 @@ def _settings(
         min_confidence=min_confidence,
         strict=strict,
         sync=Options(max_offset_s=max_offset),
+        captions=config.caption_options(config.converted(captions, "the command")),
     )
 
 
@@ -426,8 +485,8 @@ def demo(context: click.Context, folder: Path) -> None:
         _run_all(
             inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
             reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
-            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", propose=False,
-            detach=False, min_confidence=0.8, max_offset=2.0, strict=False, sidecar=None,
+            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", strict=False,
+            sidecar=None,
         )
         or demo.verify(mended)
     )  # fmt: skip

@@ -11,6 +11,8 @@ The three say the same keys:
     media_root      folders to search for media that isn't where the timeline says
     map             {OLD: NEW} beginnings of media paths
     bundle, device, propose, detach, min_confidence, max_offset    as the options of `avassist sync`
+    per_minute, levels, beam, on, speech, say_speech, speech_model, proposals
+                    as the options of `avassist captions`
     report          files to write the report to, .json, .csv or .html
     strict          fail rather than hand back the timeline as it was given
 
@@ -31,6 +33,7 @@ from otio_avassist.errors import UsageError
 
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Settings
+    from otio_avassist.tasks import captions
 
 ARGUMENT = "avassist"
 VARIABLE = "AVASSIST_HOOKS"
@@ -54,7 +57,7 @@ def said(argument_map: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for where, read in _layers(argument_map).items():
-        values |= _converted(read(), where)
+        values |= converted(read(), where)
     return values
 
 
@@ -89,7 +92,21 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
         given["path_map"] = values["map"]
     if "max_offset" in values:
         given["sync"] = Options(max_offset_s=values["max_offset"])
+    given["captions"] = caption_options(values)
     return pipeline.Settings(**given)
+
+
+def caption_options(values: Mapping[str, Any]) -> captions.Options:
+    """What was said of captions, the task's own defaults where nothing was."""
+    from dataclasses import fields
+
+    from otio_avassist.tasks import captions
+
+    ours = {"proposals_file": "proposals"}
+    keys = {field.name: ours.get(field.name, field.name) for field in fields(captions.Options)}
+    return captions.Options(
+        **{name: values[key] for name, key in keys.items() if values.get(key) is not None}
+    )
 
 
 def _layers(argument_map: Mapping[str, Any] | None) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -121,8 +138,8 @@ def _read_file(name: str) -> dict[str, Any]:
             f"{name}: not a configuration: {getattr(error, 'strerror', None) or error}"
         ) from error
     folder = Path(name).resolve().parent
-    for key in ("base_dir", "media_root", "bundle", "report"):
-        if key in values:
+    for key in ("base_dir", "media_root", "bundle", "report", "speech", "speech_model", "proposals"):
+        if key in values and not (key == "speech" and values[key] in _SPEECH):
             values[key] = [str(folder / path) for path in _many(values[key])]
     return values
 
@@ -161,7 +178,12 @@ def _pairs(text: str) -> dict[str, Any]:
     return values
 
 
-def _converted(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+def converted(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Keys with values of the kinds that they have in Settings and in the tasks' options.
+
+    Raises:
+        UsageError: an unknown key or an unusable value; `where` is where it stands.
+    """
     unknown = [str(key) for key in raw if key not in _CONVERTERS]
     if unknown:
         raise UsageError(f"{where}: no such key: {', '.join(unknown)}; there is: {', '.join(_CONVERTERS)}")
@@ -219,6 +241,46 @@ def _number(value: Any, where: str) -> float:
         raise UsageError(f"{where}: wanted a number, there is {text!r}") from None
 
 
+def _above_zero(value: Any, where: str) -> float:
+    number = _number(value, where)
+    if not number > 0:
+        raise UsageError(f"{where}: wanted a number above 0, there is {number:g}")
+    return number
+
+
+def _whole(value: Any, where: str) -> int:
+    number = _number(value, where)
+    if number < 1 or number != round(number):
+        raise UsageError(f"{where}: wanted 1, 2, 3 …, there is {number:g}")
+    return round(number)
+
+
+def _levels(value: Any, where: str) -> tuple[str, ...]:
+    words = _words(value, where)
+    if not words or not set(words) <= set(_LEVELS):
+        raise UsageError(
+            f"{where}: wanted some of {', '.join(_LEVELS)}; there is {', '.join(words) or 'none'}"
+        )
+    return words
+
+
+def _on(value: Any, where: str) -> str:
+    text = _one(value, where)
+    if text not in ("timeline", "clip"):
+        raise UsageError(f"{where}: wanted timeline or clip, there is {text!r}")
+    return text
+
+
+def _speech(value: Any, where: str) -> Any:
+    """A word, or the file of a path."""
+    text = _one(value, where)
+    return text if text in _SPEECH else _path(text, where)
+
+
+def _path_if_any(value: Any, where: str) -> Any:
+    return None if value is None else _path(value, where)
+
+
 def _yes(value: Any, where: str) -> bool:
     text = _one(value, where).lower()
     if text not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
@@ -233,6 +295,9 @@ def _when(value: Any, where: str) -> str:
     return text
 
 
+_LEVELS = ("scene", "event")
+_SPEECH = ("auto", "none")
+
 _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "tasks": _words,
     "when": _when,
@@ -245,6 +310,14 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "detach": _yes,
     "min_confidence": _number,
     "max_offset": _number,
+    "per_minute": _above_zero,
+    "levels": _levels,
+    "beam": _whole,
+    "on": _on,
+    "speech": _speech,
+    "say_speech": _yes,
+    "speech_model": _path_if_any,
+    "proposals": _path_if_any,
     "report": _reports,
     "strict": _yes,
 }

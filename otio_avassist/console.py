@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING
 from otio_avassist.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from otio_avassist.findings import CaptionFinding, SyncFinding
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import Skipped
 
-ACTION_STYLE = {"slipped": "green", "detached": "green", "marked": "yellow", "abstained": "dim"}
+ACTION_STYLE = {
+    "slipped": "green",
+    "detached": "green",
+    "captioned": "green",
+    "marked": "yellow",
+    "abstained": "dim",
+}
 
 
 def say(text: str) -> None:
@@ -62,32 +72,79 @@ def _line_a_clip() -> Progress:
 
 
 def show(report: Report, *, to_stderr: bool = False) -> None:
-    """The table: clip, offset in frames and ms, method, confidence, what was done; then what was skipped."""
+    """A table for each kind of finding; then what was skipped."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from otio_avassist.findings import CaptionFinding, SyncFinding
+
     # A pipe has no width of its own; a table cut to 80 columns would lose what matters.
     console = Console(stderr=to_stderr, width=None if sys.stdout.isatty() else 140)
-    if report.findings:
-        done = "Done" if report.output else "Would be"
-        table = Table("Clip", "Offset", "Method", "Sure", done, title=_title(report), title_justify="left")
-        for line in report.findings:
-            style = ACTION_STYLE.get(line.outcome.action, "")
-            finding = line.finding
-            table.add_row(
-                Text(finding.shot.lead.address.clip), _offset(line), finding.method,
-                f"{finding.confidence:.0%}", Text(line.outcome.action, style),
-            )  # fmt: skip
-            for doubt in finding.doubts:
-                table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "")
-        console.print(table)
+    offsets = [(line, line.finding) for line in report.findings if isinstance(line.finding, SyncFinding)]
+    captions = [(line, line.finding) for line in report.findings if isinstance(line.finding, CaptionFinding)]
+    if offsets:
+        console.print(_offset_table(report, offsets))
+    if captions:
+        console.print(_caption_table(report, captions))
     if report.skipped:
         table = Table("Not looked at", "Why")
         for reason, clips in _by_reason(report.skipped).items():
             table.add_row(Text(_names(clips)), Text(reason))
         console.print(table)
     console.print(summary(report))
+
+
+def _offset_table(report: Report, lines: list[tuple[Line, SyncFinding]]) -> Table:
+    """Clip, offset in frames and ms, method, confidence, what was done."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "Clip", "Offset", "Method", "Sure", _done(report), title=_title(report), title_justify="left"
+    )
+    for line, finding in lines:
+        table.add_row(
+            Text(finding.shot.lead.address.clip), _offset(finding), finding.method,
+            f"{finding.confidence:.0%}", _action(line),
+        )  # fmt: skip
+        for doubt in finding.doubts:
+            table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "")
+    return table
+
+
+def _caption_table(report: Report, lines: list[tuple[Line, CaptionFinding]]) -> Table:
+    """When, the sentence, what carried it, confidence, what was done; a doubt that all share is said once."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from otio_avassist.timecodes import timecode
+
+    shared = set.intersection(*(set(finding.doubts) for _, finding in lines))
+    title = _title(report)
+    table = Table("At", "What", "Clip", "By", "Sure", _done(report), title=title, title_justify="left")
+    for line, finding in lines:
+        table.add_row(
+            timecode(finding.start_s, report.rate, report.start_timecode_s), Text(line.outcome.words),
+            Text(finding.shot.lead.address.clip), finding.carried_by, f"{finding.confidence:.0%}",
+            _action(line),
+        )  # fmt: skip
+        for doubt in finding.doubts:
+            if doubt not in shared:
+                table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "", "")
+    if shared:
+        table.caption = Text("; ".join(f"doubt, of all: {doubt}" for doubt in sorted(shared)), "italic")
+    return table
+
+
+def _done(report: Report) -> str:
+    return "Done" if report.output else "Would be"
+
+
+def _action(line: Line) -> Text:
+    from rich.text import Text
+
+    return Text(line.outcome.action, ACTION_STYLE.get(line.outcome.action, ""))
 
 
 def _by_reason(skipped: Iterable[Skipped]) -> dict[str, list[str]]:
@@ -106,8 +163,7 @@ def _title(report: Report) -> str:
     return f"{report.input} → {report.output}" if report.output else report.input
 
 
-def _offset(line: Line) -> str:
-    finding = line.finding
+def _offset(finding: SyncFinding) -> str:
     if finding.audio_early_s is None:
         return "no answer"
     rate = (finding.shot.sound or finding.shot.lead).rate
@@ -124,7 +180,11 @@ def summary(report: Report) -> str:
     if report.skipped:
         parts.append(f"{len(report.skipped)} not looked at")
     device = f" on {report.device}" if report.device else ""
-    return f"{', '.join(parts) or 'no clip in this timeline'}; {report.seconds:.1f} s{device}"
+    return f"{', '.join(parts) or _nothing(report)}; {report.seconds:.1f} s{device}"
+
+
+def _nothing(report: Report) -> str:
+    return "nothing to say" if report.looked_at else "no clip in this timeline"
 
 
 def show_rows(title: str, rows: list[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from otio_avassist.adapters.report_json import finding_facts
+from otio_avassist.findings import CaptionFinding
 from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ COLUMNS = (
     "start_s", "end_s", "drift_ppm", "id",
 )  # fmt: skip
 
+CAPTION_COLUMNS = ("task", "text", "level", "carried_by")
+"""More columns, of a report that has captions in it."""
+
 BOM = "\ufeff"
 """Without it Excel takes the text for the local 8-bit code page."""
 
@@ -27,7 +31,9 @@ def to_csv(report: Report) -> str:
     """A header and the rows; UTF-8 once written, with a byte order mark."""
     text = io.StringIO(newline="")
     # Writing the file turns these into the lines that the machine is used to.
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    captions = any(isinstance(line.finding, CaptionFinding) for line in report.findings)
+    columns = (*COLUMNS, *CAPTION_COLUMNS) if captions else COLUMNS
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for line in report.findings:
         writer.writerow(_finding_row(report, line))
@@ -39,7 +45,7 @@ def to_csv(report: Report) -> str:
 def _finding_row(report: Report, line: Line) -> dict[str, object]:
     facts = finding_facts(report, line)
     sound = facts["sound"] or {}
-    early_s = facts["audio_early_s"]
+    early_s = facts.get("audio_early_s")
     clock = (report.rate, report.start_timecode_s)
     return {
         "clip": _text(facts["clip"]),
@@ -49,7 +55,7 @@ def _finding_row(report: Report, line: Line) -> dict[str, object]:
         "offset_frames": "" if early_s is None else round(early_s * report.rate, 2),
         "offset_ms": "" if early_s is None else round(early_s * 1000, 1),
         "confidence": facts["confidence"],
-        "method": facts["method"],
+        "method": facts.get("method", ""),
         "action": facts["action"],
         "state": facts["state"],
         "words": _text(facts["words"]),
@@ -60,8 +66,12 @@ def _finding_row(report: Report, line: Line) -> dict[str, object]:
         "sound_media": _text(sound.get("media", "")),
         "start_s": facts["start_s"],
         "end_s": facts["end_s"],
-        "drift_ppm": facts["drift_ppm"],
+        "drift_ppm": facts.get("drift_ppm", ""),
         "id": facts["id"],
+        "task": facts["task"],
+        "text": _text(facts.get("text", "")),
+        "level": facts.get("level", ""),
+        "carried_by": facts.get("carried_by", ""),
     }
 
 

@@ -9,13 +9,18 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from otio_avassist.findings import CaptionFinding
+
 if TYPE_CHECKING:
+    from otio_avassist.findings import SyncFinding
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import MediaSpan, Skipped
 
 SCHEMA = "avassist-report.1"
 CHANGES = ("slipped", "detached")
 """The actions that read a sound from elsewhere; all others leave it where it was."""
+APPLIED = (*CHANGES, "captioned")
+"""The actions after which the timeline holds what was found."""
 
 
 def to_json(report: Report) -> str:
@@ -41,15 +46,46 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 
 def is_applied(report: Report, line: Line) -> bool:
-    """Whether the timeline that was written reads this sound from elsewhere; a dry run applies nothing."""
-    return report.output is not None and line.outcome.action in CHANGES
+    """Whether the timeline that was written is another one for this finding; a dry run applies nothing."""
+    return report.output is not None and line.outcome.action in APPLIED
 
 
 def finding_facts(report: Report, line: Line) -> dict[str, Any]:
     """One finding, what was decided and what was done, with the keys of the schema."""
-    found, outcome = line.finding, line.outcome
-    shot = found.shot
-    lead = shot.lead
+    found = line.finding
+    if isinstance(found, CaptionFinding):
+        return _caption_facts(report, line, found)
+    return _sync_facts(report, line, found)
+
+
+def _caption_facts(report: Report, line: Line, found: CaptionFinding) -> dict[str, Any]:
+    shot, outcome = found.shot, line.outcome
+    return {
+        **_identity(line),
+        "start_s": _number(found.start_s),
+        "end_s": _number(found.end_s),
+        "media_start_s": _number(found.media_start_s),
+        "text": found.text,
+        "name": found.name,
+        "level": found.level,
+        "carried_by": found.carried_by,
+        "confidence": _number(found.confidence),
+        "doubts": list(found.doubts),
+        "action": outcome.action,
+        "applied": is_applied(report, line),
+        "state": line.state,
+        "words": outcome.words,
+        "word_probabilities": [
+            {"word": word, "probability": _number(probability)} for word, probability in found.words
+        ],
+        "sound": _place(shot.sound) if shot.sound is not None else None,
+    }
+
+
+def _identity(line: Line) -> dict[str, Any]:
+    """What a finding is called, and the clip that it is about."""
+    found = line.finding
+    lead = found.shot.lead
     return {
         "task": found.task,
         "id": found.id,
@@ -58,6 +94,14 @@ def finding_facts(report: Report, line: Line) -> dict[str, Any]:
         "clip": lead.address.clip,
         "clip_index": lead.address.clip_index,
         "media": lead.url,
+    }
+
+
+def _sync_facts(report: Report, line: Line, found: SyncFinding) -> dict[str, Any]:
+    outcome, shot = line.outcome, found.shot
+    lead = shot.lead
+    return {
+        **_identity(line),
         "sound": _place(shot.sound) if shot.sound is not None else None,
         "paired_by": shot.paired_by,
         "start_s": _number(lead.record_start_s),
