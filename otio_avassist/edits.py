@@ -18,7 +18,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
@@ -495,8 +495,8 @@ class Laid:
     def from_json(cls, value: Any) -> Laid | None:
         """None where it isn't one."""
         try:
-            words = (str(value[key]) for key in ("finding", "task", "name"))
-            return cls(*words, float(value["start_s"]), float(value["frame_s"]))
+            finding, task, name = (str(value[key]) for key in ("finding", "task", "name"))
+            return cls(finding, task, name, float(value["start_s"]), float(value["frame_s"]))
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -540,9 +540,12 @@ def _taken_back(
     return copy, restored, could_not
 
 
+_Kept = TypeVar("_Kept", Moved, Laid)
+
+
 def _kept(
-    sidecar: Mapping[str, Any] | None, key: str, kind: type, tasks: Collection[str] | None
-) -> Iterator[Any]:
+    sidecar: Mapping[str, Any] | None, key: str, kind: type[_Kept], tasks: Collection[str] | None
+) -> Iterator[_Kept]:
     """What a sidecar kept of these tasks' work; a sidecar is a file, and people edit files."""
     entries = (sidecar or {}).get(key)
     for each in entries if isinstance(entries, list) else ():

@@ -1,13 +1,15 @@
 """Shot -> thumbnails and energy curves -> SVG: what a person looks at to believe a finding.
 
-Only a few seconds of a shot are drawn, those with the sharpest sounds: half a second is nothing on a minute
-and plain to see on ten seconds. Knows findings and arrays; pages are made by `adapters`.
+Of sound and picture only a few seconds of a shot are drawn, those with the sharpest sounds: half a second is
+nothing on a minute and plain to see on ten seconds. Of captions each has a still, and all have a time line.
+Knows findings and arrays; pages are made by `adapters`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import html
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from otio_avassist import signals, windows
 from otio_avassist.errors import MediaError
 
 if TYPE_CHECKING:
-    from otio_avassist.findings import Posterior, SyncFinding
+    from otio_avassist.findings import CaptionFinding, CarriedBy, Posterior, SyncFinding
     from otio_avassist.spans import MediaSpan
 
 FPS = 25
@@ -33,6 +35,9 @@ MOST_SHOTS = 40
 
 LEAST_MOTION, LEAST_SOUND = 0.001, 0.005
 """Of `signals.CHANGE`, and of a root mean square: below them nothing happens that a person would notice."""
+
+MOST_STILLS = 300
+STILL_SIDE = 144
 
 WIDTH = 1000
 HALF = 56
@@ -69,6 +74,28 @@ def gather(findings: Iterable[SyncFinding], *, most: int = MOST_SHOTS) -> dict[s
         with contextlib.suppress(MediaError, OSError):
             gathered[finding.id] = _look(finding, picture, sound)
     return gathered
+
+
+def stills(findings: Iterable[CaptionFinding], *, most: int = MOST_STILLS) -> dict[str, bytes]:
+    """Finding id -> JPEG of the middle of what it speaks of; the surest ones where there are too many.
+
+    What has no picture, or none that can be decoded, is left out.
+    """
+    shown: dict[str, bytes] = {}
+    for finding in sorted(findings, key=lambda each: -each.confidence):
+        if len(shown) == most:
+            break
+        picture = finding.shot.picture
+        if picture is None or finding.id in shown:
+            continue
+        from_s = (finding.start_s + finding.end_s) / 2 - picture.record_start_s
+        with contextlib.suppress(MediaError, OSError, StopIteration, IndexError):
+            window = next(
+                windows.pictures(_stretch(picture, max(0.0, from_s), 1 / FPS), fps=FPS, side=STILL_SIDE)
+            )
+            if window.frames is not None:
+                shown[finding.id] = windows.to_jpeg(window.frames[0])
+    return shown
 
 
 def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Pictures:
@@ -184,6 +211,95 @@ def posterior_svg(posterior: Posterior, chosen_s: float | None) -> str:
         f'<text x="2" y="{height + 34}">← sound late</text>'
         f'<text x="{width - 2}" y="{height + 34}" text-anchor="end">sound early →</text></svg>'
     )
+
+
+ROWS: Mapping[CarriedBy, str] = {
+    "seen": "seen",
+    "seen and heard": "both",
+    "heard": "heard",
+    "said": "said",
+}
+"""What carried a caption -> the class of its bar, from the top row to the bottom one."""
+ROW, ROW_GAP = 20, 4
+STRIP_S = (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
+MOST_STRIPS = 12
+LETTER = 7.0
+"""About the width of one, in drawing units."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A caption on the time line."""
+
+    start_s: float
+    end_s: float
+    row: CarriedBy
+    name: str
+    link: str
+    """Of the page's own: #id."""
+
+
+def timeline_svgs(bars: Sequence[Bar], label: Callable[[float], str]) -> list[str]:
+    """Captions as bars over time, in strips one under the other, a row for each way to know of them.
+
+    Args:
+        label: 0-based timeline seconds -> what the axis says there.
+    """
+    if not bars:
+        return []
+    first, last = min(bar.start_s for bar in bars), max(bar.end_s for bar in bars)
+    length = next(
+        (each for each in STRIP_S if np.ceil((last - first % each) / each) <= MOST_STRIPS), STRIP_S[-1]
+    )
+    rows = [row for row in ROWS if any(bar.row == row for bar in bars)]
+    drawn = []
+    for number in range(int(first // length), max(int(np.ceil(last / length)), int(first // length) + 1)):
+        here = [bar for bar in bars if bar.end_s > number * length and bar.start_s < (number + 1) * length]
+        if here:
+            drawn.append(_strip(here, rows, number * length, length, label))
+    return drawn
+
+
+def _strip(
+    bars: Sequence[Bar],
+    rows: Sequence[CarriedBy],
+    start_s: float,
+    length_s: float,
+    label: Callable[[float], str],
+) -> str:
+    height = len(rows) * (ROW + ROW_GAP)
+    drawn = []
+    for bar in sorted(bars, key=lambda each: each.start_s):
+        x = max(0.0, WIDTH * (bar.start_s - start_s) / length_s)
+        end = min(float(WIDTH), WIDTH * (bar.end_s - start_s) / length_s)
+        y = rows.index(bar.row) * (ROW + ROW_GAP)
+        width = max(2.0, end - x)
+        room = int(width / LETTER) - 1
+        words = bar.name if len(bar.name) <= room else bar.name[: room - 1] + "…" if room > 3 else ""
+        drawn.append(
+            f'<a href="{html.escape(bar.link)}"><title>{_plain(bar.name)}</title>'
+            f'<rect class="{ROWS[bar.row]}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{ROW}" rx="3"/>'
+            f'<text class="on" x="{x + 4:.1f}" y="{y + 14}">{_plain(words)}</text></a>'
+        )
+    ticks = []
+    for tenth in range(0, 11, 2):
+        x = WIDTH * tenth / 10
+        anchor = "start" if tenth == 0 else "end" if tenth == 10 else "middle"
+        ticks.append(
+            f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{height}" y2="{height + 4}"/>'
+            f'<text x="{x:.1f}" y="{height + 17}" text-anchor="{anchor}">'
+            f"{_plain(label(start_s + length_s * tenth / 10))}</text>"
+        )
+    return (
+        f'<svg class="events" viewBox="0 0 {WIDTH} {height + 22}" role="img" '
+        f'aria-label="Captions over time">'
+        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{height}" y2="{height}"/>'
+        f"{''.join(drawn)}{''.join(ticks)}</svg>"
+    )
+
+
+def _plain(words: str) -> str:
+    return html.escape(words.encode("utf-8", "replace").decode())
 
 
 def _levels(curve: np.ndarray, *, least: float) -> np.ndarray:

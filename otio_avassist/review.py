@@ -262,7 +262,7 @@ def remember(
         entries.setdefault(id_, {})["decision"] = decision.to_json()
     if not entries:
         return copy, {}
-    record = {"schema": SCHEMA, "findings": entries}
+    record: dict[str, Any] = {"schema": SCHEMA, "findings": entries}
     for key, now in (("moved", edits.moved(copy)), ("laid", edits.laid(copy))):
         there = [was.to_json() for was in now]
         known_now = {was.finding for was in now}

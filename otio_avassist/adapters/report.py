@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otio_avassist.errors import UsageError
+from otio_avassist.findings import CaptionFinding, SyncFinding
 
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Report
@@ -45,4 +46,10 @@ def _text(report: Report, suffix: str) -> str:
         return report_csv.to_csv(report)
     from otio_avassist import figures  # decodes media: paid by who wants pictures
 
-    return report_html.to_html(report, figures.gather(line.finding for line in report.findings))
+    found = [line.finding for line in report.findings]
+    captions = [each for each in found if isinstance(each, CaptionFinding)]
+    return report_html.to_html(
+        report,
+        figures.gather(each for each in found if isinstance(each, SyncFinding)),
+        figures.stills(captions),
+    )

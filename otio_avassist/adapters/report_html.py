@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from otio_avassist import figures
 from otio_avassist.adapters.report_json import CHANGES
+from otio_avassist.findings import CaptionFinding, SyncFinding
 from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
     from otio_avassist.figures import Pictures
-    from otio_avassist.findings import Evidence, SyncFinding
+    from otio_avassist.findings import Evidence
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import Skipped
 
@@ -40,44 +41,74 @@ ACTIONS = {
     "detached": ("moved, on its own track", "moved onto a track of their own", "good"),
     "marked": ("marked for you", "marked for you", "warn"),
     "in step": ("in step", "in step", "calm"),
+    "captioned": ("captioned", "captioned", "good"),
     "abstained": ("no answer", "without an answer", "calm"),
     "rejected": ("left, as you decided", "left as you decided", "calm"),
 }
 
 
-def to_html(report: Report, pictures: Mapping[str, Pictures] = MappingProxyType({})) -> str:
+def to_html(
+    report: Report,
+    pictures: Mapping[str, Pictures] = MappingProxyType({}),
+    stills: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
     """The page as text.
 
-    `pictures` go by finding id (`figures.gather`); a finding that has none is told in words alone.
+    `pictures` (`figures.gather`) and `stills` (`figures.stills`) go by finding id; a finding that has none is
+    told in words alone.
     """
     name = _text(PurePath(report.input.replace("\\", "/")).name or "Timeline")
     css = resources.files("otio_avassist.adapters").joinpath("report.css").read_text("utf-8")
     cards = "".join(
-        _card(report, line, number, pictures.get(line.finding.id))
+        _card(report, line, line.finding, number, pictures.get(line.finding.id))
         for number, line in enumerate(report.findings, start=1)
+        if isinstance(line.finding, SyncFinding)
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}: sound and picture</title><style>\n{css}</style></head><body>\n"
+        f"<title>{name}: {_about(report)}</title><style>\n{css}</style></head><body>\n"
         f"<header><h1>{name}</h1>"
         f'<p class="lede">{_text(summary(report))}</p><p class="soft">{_where(report)}</p></header>\n'
-        f"<main>{_table(report)}{_section('Clip by clip', cards)}{_skipped(report.skipped)}</main>\n"
+        f"<main>{_table(report)}{_section('Clip by clip', cards)}{_captions(report, stills)}"
+        f"{_skipped(report.skipped)}</main>\n"
         f"<footer class='soft'>{_provenance(report)}</footer>\n</body></html>\n"
     )
 
 
 def summary(report: Report) -> str:
     """How many of what, in one sentence or two."""
-    if not report.findings and not report.skipped:
+    if not report.findings and not report.skipped and not report.looked_at:
         return "This timeline has no clips."
-    looked = f"{_count(len(report.findings), 'shot')} looked at"
-    counts: Counter[str] = Counter(line.outcome.action for line in report.findings)
-    told = [f"{counts[action]} {words}" for action, (_, words, _) in ACTIONS.items() if counts[action]]
-    sentence = f"{looked}: {', '.join(told)}." if told else f"{looked}."
+    shots = [line for line in report.findings if isinstance(line.finding, SyncFinding)]
+    captions = [(line, line.finding) for line in report.findings if isinstance(line.finding, CaptionFinding)]
+    sentences = []
+    if shots or not captions:
+        number = len(shots) or report.looked_at
+        sentences.append(_counted(f"{_count(number, 'shot')} looked at", _by_action(shots)))
+    if captions:
+        by = Counter(found.carried_by for line, found in captions if line.outcome.action == "captioned")
+        rejected = len(captions) - sum(by.values())
+        told = [f"{by[row]} {row}" for row in figures.ROWS if by[row]]
+        told += [f"{rejected} left out as you decided"] if rejected else []
+        sentences.append(_counted(_count(len(captions), "caption"), told))
     if report.skipped:
-        sentence += f" {_count(len(report.skipped), 'clip')} not looked at."
-    return sentence
+        sentences.append(f"{_count(len(report.skipped), 'clip')} not looked at.")
+    return " ".join(sentences)
+
+
+def _by_action(lines: Sequence[Line]) -> list[str]:
+    counts: Counter[str] = Counter(line.outcome.action for line in lines)
+    return [f"{counts[action]} {words}" for action, (_, words, _) in ACTIONS.items() if counts[action]]
+
+
+def _counted(what: str, told: Sequence[str]) -> str:
+    return f"{what}: {', '.join(told)}." if told else f"{what}."
+
+
+def _about(report: Report) -> str:
+    kinds = {type(line.finding) for line in report.findings}
+    return "what happens" if kinds == {CaptionFinding} else "sound and picture"
 
 
 def _count(number: int, noun: str) -> str:
@@ -91,9 +122,13 @@ def _where(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    if not report.findings:
+    rows = "".join(
+        _row(report, line, line.finding, number)
+        for number, line in enumerate(report.findings, start=1)
+        if isinstance(line.finding, SyncFinding)
+    )
+    if not rows:
         return ""
-    rows = "".join(_row(report, line, number) for number, line in enumerate(report.findings, start=1))
     return _section(
         "At a glance",
         '<div class="scroll"><table><thead><tr><th>Clip</th><th>At</th><th class="right">Frames</th>'
@@ -102,8 +137,7 @@ def _table(report: Report) -> str:
     )
 
 
-def _row(report: Report, line: Line, number: int) -> str:
-    finding = line.finding
+def _row(report: Report, line: Line, finding: SyncFinding, number: int) -> str:
     lead = finding.shot.lead
     early_s = finding.audio_early_s
     frames = "–" if early_s is None else _signed(early_s * report.rate, 1)
@@ -117,8 +151,8 @@ def _row(report: Report, line: Line, number: int) -> str:
     )
 
 
-def _card(report: Report, line: Line, number: int, pictures: Pictures | None) -> str:
-    finding, words = line.finding, line.outcome.words
+def _card(report: Report, line: Line, finding: SyncFinding, number: int, pictures: Pictures | None) -> str:
+    words = line.outcome.words
     doubts = [doubt for doubt in finding.doubts if doubt not in words]
     return (
         f'<article id="shot-{number}"><header><h3>{_text(finding.shot.lead.address.clip or "(no name)")}</h3>'
@@ -183,6 +217,74 @@ def _belief(finding: SyncFinding) -> str:
         f"<div><h4>Picture against sound</h4>"
         f"{figures.posterior_svg(finding.posterior, finding.audio_early_s)}</div>"
     )
+
+
+def _captions(report: Report, stills: Mapping[str, bytes]) -> str:
+    """The time line, then each caption with its still, in the order of time; what all doubt is said once."""
+    lines = [
+        (number, line, line.finding)
+        for number, line in enumerate(report.findings, start=1)
+        if isinstance(line.finding, CaptionFinding)
+    ]
+    if not lines:
+        return ""
+    lines.sort(key=lambda each: (each[2].start_s, each[0]))
+    bars = [
+        figures.Bar(finding.start_s, finding.end_s, finding.carried_by, line.outcome.words, f"#shot-{number}")
+        for number, line, finding in lines
+        if line.outcome.action == "captioned"
+    ]
+    strips = "".join(figures.timeline_svgs(bars, lambda at_s: _clock(report, at_s)))
+    rows = [row for row in figures.ROWS if any(finding.carried_by == row for _, _, finding in lines)]
+    key = " ".join(f'<b class="{figures.ROWS[row]}">■ {row}</b>' for row in rows)
+    shared = [
+        doubt for doubt in lines[0][2].doubts if all(doubt in finding.doubts for _, _, finding in lines)
+    ]
+    cards = "".join(
+        _caption(report, line, finding, number, stills.get(finding.id), shared)
+        for number, line, finding in lines
+    )
+    drawn = f'<figure class="line"><figcaption><span class="key">{key}</span></figcaption>{strips}</figure>'
+    return _section("What happens", f"{_doubts(shared)}{drawn}<div>{cards}</div>")
+
+
+def _caption(
+    report: Report,
+    line: Line,
+    finding: CaptionFinding,
+    number: int,
+    still: bytes | None,
+    shared: Sequence[str],
+) -> str:
+    lead = finding.shot.lead
+    seen = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(still).decode()}">' if still else ""
+    between = f"{_clock(report, finding.start_s)} – {_clock(report, finding.end_s)}"
+    where = f"{_text(lead.address.track or lead.kind)}: {_text(lead.address.clip or lead.media_name)}"
+    own = [doubt for doubt in finding.doubts if doubt not in shared]
+    state = f' · <span class="num">{line.state}</span>' if line.state != "proposed" else ""
+    badge = _badge(line) if line.outcome.action != "captioned" else ""
+    return (
+        f'<article class="caption" id="shot-{number}"><div class="still">{seen}</div><div>'
+        f"<header><h3>{_text(_sentence(line.outcome.words))}</h3>{badge}</header>"
+        f'<div class="soft"><span class="num">{between}</span> · '
+        f'<b class="{figures.ROWS[finding.carried_by]}">{finding.carried_by}</b> · {finding.level} · '
+        f"{where}{state}</div>"
+        f'<p class="words">{_sure(finding.confidence)}{_word_by_word(finding)}</p>'
+        f"{_doubts(own)}</div></article>\n"
+    )
+
+
+def _word_by_word(finding: CaptionFinding) -> str:
+    """The network's words, the paler the less likely."""
+    return " ".join(
+        f'<span style="opacity:{0.35 + 0.65 * min(max(probability, 0.0), 1.0):.2f}" '
+        f'title="{round(100 * probability)} %">{_text(word)}</span>'
+        for word, probability in finding.words
+    )
+
+
+def _clock(report: Report, at_s: float) -> str:
+    return timecode(at_s, report.rate, report.start_timecode_s)
 
 
 def _doubts(doubts: Sequence[str]) -> str:
