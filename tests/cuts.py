@@ -9,7 +9,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from otio_avassist import places
-from otio_avassist.findings import SyncFinding
+from otio_avassist.findings import CaptionFinding, SyncFinding
 from otio_avassist.spans import MediaSpan, Shot
 
 
@@ -89,6 +89,34 @@ def finding(
     paired_by = "own sound" if picture == sound else "link group"
     shot = Shot(span(root, *picture), span(root, *sound), paired_by)
     return SyncFinding(shot, early_s, **{"confidence": 0.97, "method": "sound-to-sound", **facts})
+
+
+def caption(
+    root: otio.core.SerializableObject,
+    start_s: float = 1.0,
+    end_s: float = 2.0,
+    text: str = "A dog barks twice.",
+    picture: tuple[int, ...] = (0, 0),
+    sound: tuple[int, ...] | None = None,
+    **facts: Any,
+) -> CaptionFinding:
+    """Something that happens in a clip of `root`, between two moments of the timeline."""
+    shot = Shot(
+        span(root, *picture),
+        span(root, *sound) if sound else None,
+        "link group" if sound else "alone",
+    )
+    lead = shot.lead
+    media_start_s = lead.start_s + start_s - lead.record_start_s
+    rest = {"name": "dog barks", "level": "event", "carried_by": "heard", "confidence": 0.6, **facts}
+    return CaptionFinding(shot, start_s, end_s, media_start_s, text, **rest)
+
+
+def without_markers(value: Any) -> Any:
+    """A timeline's JSON as plain values, with every list of markers emptied."""
+    if isinstance(value, dict):
+        return {key: [] if key == "markers" else without_markers(each) for key, each in value.items()}
+    return [without_markers(each) for each in value] if isinstance(value, list) else value
 
 
 def record_positions(root: otio.core.SerializableObject) -> dict[str, tuple[float, float]]:
