@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Modality = Literal["audio_video", "audio", "video"]
+Fusion = Literal["concat", "average", "weighted"]
 LONGEST = 3660
 """Rows that the authors' table of positions has."""
 
 
 @dataclass(frozen=True)
 class CaptionerConfig:
-    """BMT's captioner, bi-modal or uni-modal. Every default is that of the published one: 53,546,452 parameters."""
+    """BMT's captioner, bi-modal or uni-modal. The defaults are the published ones: 53,546,452 parameters."""
 
     modality: Modality = "audio_video"
     vocabulary: int = 10_172
@@ -244,6 +245,8 @@ class MdvcConfig:
     end: int = 3
     pad_value: float = 1.0
     longest: int = LONGEST
+    fusion: Fusion = "concat"
+    """How the streams' decoders come to one word; the others are for the papers' comparison."""
     streams: tuple[str, ...] = ("audio", "video", "speech")
     """Fewer for the papers' comparisons of modalities."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,67 +23,11 @@ from models.sync.config import NetworkConfig  # noqa: E402
 from models.sync.resnet import ResNet18  # noqa: E402
 from models.sync.s3d import S3D  # noqa: E402
 from models.sync.sparsesync import SparseSync, from_released_names  # noqa: E402
+from tests.parity import Entry, entry_of  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
 Outputs = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One folder of the parity material."""
-
-    folder: Path
-    meta: dict[str, Any]
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        return self.meta["hyperparameters"]
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        with np.load(self.folder / "io.npz") as held:
-            return {key.removeprefix(prefix): held[key] for key in held.files if key.startswith(prefix)}
-
-    def inputs(self) -> dict[str, Tensor]:
-        made = {name: _drawn(*how) for name, how in self.meta.get("input_recipe", {}).items()}
-        return {name: torch.from_numpy(array) for name, array in {**made, **self.arrays("in.")}.items()}
-
-    def tolerance(self, name: str, wanted: np.ndarray) -> float:
-        """As DESIGN settles it."""
-        rounding = self.meta.get("fp32_vs_fp64_max_abs", {})
-        largest = self.meta.get("output_abs_max", {})
-        if name in rounding and name in largest:
-            return max(20 * rounding[name], 1e-5 * largest[name])
-        return 1e-4 * float(np.abs(wanted).max())
-
-
-def _drawn(kind: str, shape: list[int], seed: int, scale: float) -> np.ndarray:
-    assert kind == "normal", f"the sync networks take no {kind} inputs"
-    return np.random.RandomState(seed).standard_normal(shape).astype(np.float32) * np.float32(scale)
-
-
-def recipe_weight(key: str, tensor: Tensor, seed: int, scales: dict[str, float] | None) -> Tensor:
-    """One tensor of a network filled by the rule of the material's RECIPE.md."""
-    if not tensor.is_floating_point():
-        return tensor
-    shape = tuple(tensor.shape)
-    draw = np.random.RandomState((zlib.crc32(key.encode()) ^ seed) & 0xFFFFFFFF)
-    n = draw.standard_normal(int(np.prod(shape))).astype(np.float32).reshape(shape)
-    for suffix, scale in (scales or {}).items():
-        if key.endswith(suffix):
-            return torch.from_numpy(n * np.float32(scale))
-    if key.endswith("running_var"):
-        n = 1 + np.float32(0.25) * np.abs(n)
-    elif key.endswith("running_mean"):
-        n = np.float32(0.1) * n
-    elif key.endswith("bias"):
-        n = np.float32(0.05) * n
-    elif len(shape) <= 1:
-        n = 1 + np.float32(0.1) * n
-    else:
-        gain = np.sqrt(2) if len(shape) >= 4 else 1.0
-        n = (n * (gain / np.sqrt(np.prod(shape[1:])))).astype(np.float32)
-    return torch.from_numpy(n)
 
 
 def released_names(network: nn.Module) -> dict[str, str]:
@@ -97,15 +39,8 @@ def released_names(network: nn.Module) -> dict[str, str]:
 
 def fill(network: nn.Module, entry: Entry) -> None:
     """Put the entry's weights, stored or drawn by the recipe, into `network`."""
-    stored = entry.folder / "state_dict.pt"
-    if stored.exists():
-        weights = torch.load(stored, weights_only=True)
-    else:
-        own, seed, scales = network.state_dict(), entry.meta["seed"], entry.meta.get("recipe_scales")
-        weights = {
-            name: recipe_weight(name, own[key], seed, scales) for key, name in released_names(network).items()
-        }
-        assert entry.meta.get("n_params") in (None, sum(p.numel() for p in network.parameters()))
+    weights = entry.weights(network.state_dict(), released_names(network).__getitem__)
+    assert entry.meta.get("n_params") in (None, sum(p.numel() for p in network.parameters()))
     checkpoints.fill(network.eval(), from_released_names(weights), source=str(entry.folder))
 
 
@@ -188,13 +123,6 @@ NETWORKS: dict[str, Callable[[Entry], Outputs]] = {
 }
 
 
-def entry_of(shared: Path, name: str) -> Entry:
-    folder = shared / "parity" / name
-    if not (folder / "meta.json").exists():
-        pytest.skip(f"the material has no parity entry {name}")
-    return Entry(folder, json.loads((folder / "meta.json").read_text()))
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -210,23 +138,7 @@ def test_parity_with_the_authors_network(shared: Path, name: str) -> None:
     network = re.sub(r"_full(width)?_recipe$", "", entry.meta["model"])
     with torch.inference_mode():
         ours = {key: value.numpy() for key, value in NETWORKS[network](entry).items() if value is not None}
-    theirs = entry.arrays("out.")
-    sampled = {key.removesuffix(".flat_index") for key in theirs if key.endswith(".flat_index")}
-    whole = {key for key in theirs if key.split(".")[0] not in sampled}
-
-    assert whole | sampled <= ours.keys()
-    for output in sampled:
-        wanted, index = theirs[f"{output}.flat_value"], theirs[f"{output}.flat_index"]
-        assert ours[output].shape == tuple(theirs[f"{output}.shape"])
-        np.testing.assert_allclose(
-            ours[output].ravel()[index], wanted, rtol=0, atol=entry.tolerance(output, wanted), err_msg=output
-        )
-    for output in whole:
-        wanted = theirs[output]
-        assert ours[output].shape == wanted.shape
-        np.testing.assert_allclose(
-            ours[output], wanted, rtol=0, atol=entry.tolerance(output, wanted), err_msg=output
-        )
+    entry.compare(ours)
 
 
 def test_parity_of_every_published_key_and_shape(shared: Path) -> None:
