@@ -12,7 +12,7 @@ import pytest
 
 from otio_avassist import edits, places, review, traces
 from otio_avassist.pipeline import Line
-from tests.cuts import clip, finding, gap, record_positions, time_range, timeline, track
+from tests.cuts import caption, clip, finding, gap, record_positions, time_range, timeline, track
 
 SOUNDS = {
     "slipped": (0.4, 0.97),
@@ -246,3 +246,70 @@ def test_another_use_of_the_same_media_is_not_taken_for_ours(first) -> None:
         if places.media_name(each) == "slipped.wav"
     ]
     assert read_from == [pytest.approx(100.625, abs=1), 91]
+
+
+# Captions
+
+
+@pytest.fixture(params=["timeline", "clip"])
+def told(request):
+    """(timeline, sidecar, found) after a run of captions over what a run of sync has mended."""
+    cut = timeline(
+        track("Video", clip("a.mov"), clip("b.mov")), track("Audio", clip("a.wav", 4), clip("b.wav"))
+    )
+    slip = finding(cut, 0.4)
+    line = Line(slip, edits.edit_for(slip), "proposed")
+    mended, sidecar = review.remember(
+        edits.apply(cut, line.outcome.edits), cut, None, [line], tasks=("sync",)
+    )
+    return cut, *tell(mended, sidecar, request.param), request.param
+
+
+def tell(root, sidecar, on):
+    """A run of captions: (timeline, sidecar)."""
+    original = edits.strip(root, sidecar, tasks=("captions",)).timeline
+    founds = [caption(original, 1.0, 2.0), caption(original, 5.0, 5.5, "A door shuts.", (0, 1), name="door")]
+    decisions = review.decisions(root, sidecar)
+    lines = [
+        Line(each, edits.edit_for(each, on=on, decision=decisions.state_of(each)), decisions.state_of(each))
+        for each in founds
+    ]
+    changes = [edit for line in lines for edit in line.outcome.edits]
+    mended = edits.apply(original, changes, tasks=("captions",))
+    return review.remember(mended, root, sidecar, lines, tasks=("captions",))
+
+
+def names(root) -> list[str]:
+    return sorted(marker.name for each in traces.everything(root) for marker in getattr(each, "markers", ()))
+
+
+@pytest.mark.parametrize("keeping", ["comment", "note", "name"])
+def test_captions_are_known_again_by_whatever_words_an_editor_keeps(told, keeping: str) -> None:
+    _, mended, sidecar, on = told
+    back = through_an_editor(mended)
+    for each in traces.everything(back):
+        for marker in getattr(each, "markers", ()):
+            marker.name = marker.name if keeping == "name" else "Marker 1"
+            marker.comment = marker.comment if keeping == "comment" else ""
+            if keeping != "note":
+                del marker.metadata["Resolve_OTIO"]
+    again, _ = tell(back, sidecar, on)
+    assert names(again) == ["dog barks", "door"]
+    assert names(edits.strip(back, sidecar).timeline) == []
+
+
+def test_captions_leave_the_slip_where_it_is_though_an_editor_has_dropped_whose_it_was(told) -> None:
+    cut, mended, sidecar, on = told
+    again, sidecar = tell(through_an_editor(mended), sidecar, on)
+    assert starts(again)["a.wav"] == starts(mended)["a.wav"] == 0
+    stripped = edits.strip(again, sidecar)
+    assert starts(stripped.timeline) == starts(cut)
+    assert stripped.could_not == ()
+    assert names(stripped.timeline) == []
+
+
+def test_a_marker_of_somebody_else_is_not_taken_for_a_caption(told) -> None:
+    _, mended, sidecar, on = told
+    mended.tracks.markers.append(otio.schema.Marker("dog barks", time_range(80, 1)))
+    again, _ = tell(through_an_editor(mended), sidecar, on)
+    assert names(again) == ["dog barks", "dog barks", "door"]

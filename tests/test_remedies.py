@@ -6,7 +6,7 @@ import pytest
 
 from otio_avassist import edits, remedies
 from otio_avassist.findings import Evidence, Jump
-from tests.cuts import clip, dissolve, finding, simple, time_range, timeline, track
+from tests.cuts import caption, clip, dissolve, finding, simple, time_range, timeline, track
 
 
 def decide(cut, early_s, **options):
@@ -127,3 +127,25 @@ def test_a_sound_that_counts_in_samples_is_slipped_in_frames_of_its_picture() ->
     assert outcome.slip_frames == 10
     mended = edits.apply(cut, outcome.edits)
     assert mended.tracks[1][0].source_range == time_range(96000 - 19200, 192000, 48000)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.3, 0.95])
+def test_a_caption_is_laid_however_sure_it_is_since_its_task_has_left_out_what_it_is_not(confidence) -> None:
+    outcome = remedies.edit_for(caption(simple(), confidence=confidence), min_confidence=0.8, propose=True)
+    assert (outcome.action, outcome.words) == ("captioned", "A dog barks twice.")
+    (marker,) = outcome.edits
+    assert (marker.start_s, marker.duration_s) == (1.0, 1.0)
+    assert marker.note["confidence"] == confidence
+
+
+def test_a_caption_that_a_person_rejected_is_not_laid() -> None:
+    outcome = remedies.edit_for(caption(simple()), decision="rejected")
+    assert (outcome.action, outcome.edits) == ("rejected", ())
+
+
+def test_a_persons_wording_is_laid_instead_of_the_networks() -> None:
+    outcome = remedies.edit_for(caption(simple()), decision="accepted", text="Rex barks at the postman.")
+    (marker,) = outcome.edits
+    assert marker.comment == marker.note["text"] == outcome.words == "Rex barks at the postman."
+    assert marker.name.startswith("Rex barks")
+    assert marker.note["state"] == "accepted"

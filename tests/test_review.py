@@ -10,22 +10,29 @@ import pytest
 
 from otio_avassist import edits, places, review
 from otio_avassist.errors import OutputError, TimelineError, UsageError
-from otio_avassist.findings import SyncFinding
+from otio_avassist.findings import Finding
 from otio_avassist.pipeline import Line
-from tests.cuts import clip, finding, simple, timeline, track
+from tests.cuts import caption, clip, finding, simple, timeline, track
 
 
-def line(found: SyncFinding, state: str = "proposed") -> Line:
-    return Line(found, edits.edit_for(found, decision=state), state)
-
-
-def run(root, *founds: SyncFinding, sidecar=None):
+def run(root, *founds: Finding, sidecar=None, tasks=("sync",)):
     """The end of the road as the pipeline walks it: (timeline, sidecar)."""
     decisions = review.decisions(root, sidecar)
-    lines = [line(found, decisions.state_of(found)) for found in founds]
-    original = edits.strip(root, sidecar).timeline
-    mended = edits.apply(original, [edit for each in lines for edit in each.outcome.edits])
-    return review.remember(mended, root, sidecar, lines)
+    lines = [decided(found, decisions.of(found)) for found in founds]
+    original = edits.strip(root, sidecar, tasks=tasks).timeline
+    changes = [edit for each in lines for edit in each.outcome.edits]
+    mended = edits.apply(original, changes, tasks=tasks)
+    return review.remember(mended, root, sidecar, lines, tasks=tasks)
+
+
+def decided(found: Finding, decision: review.Decision | None) -> Line:
+    decision = decision or review.Decision("proposed")
+    outcome = edits.edit_for(found, decision=decision.state, text=decision.text)
+    return Line(found, outcome, decision.state)
+
+
+def caption_run(root, *founds: Finding, sidecar=None):
+    return run(root, *founds, sidecar=sidecar, tasks=("captions",))
 
 
 def test_nobody_has_decided_what_nobody_has_seen() -> None:
@@ -246,3 +253,115 @@ def test_a_finding_of_another_task_is_another_finding() -> None:
     assert near.id != found.id or review.decisions(cut, sidecar).state_of(found) == "rejected"
     moved = timeline(track("Video", clip("a.mov", 103)), track("Audio", clip("a.wav", 102)))
     assert review.decisions(moved, sidecar).state_of(finding(moved, 0.4)) == "proposed"
+
+
+# Captions
+
+
+def texts(root) -> list[str]:
+    return [marker.comment.partition(" [avassist")[0] for marker in root.tracks.markers]
+
+
+def test_many_captions_of_one_shot_are_decided_one_by_one() -> None:
+    cut = simple()
+    founds = [caption(cut, at_s, at_s + 0.5, f"It happens at {at_s} s.") for at_s in (0.5, 1.5, 2.5)]
+    laid, sidecar = caption_run(cut, *founds)
+    assert len(set(sidecar["findings"])) == 3
+    again, _ = caption_run(review.decide(laid, founds[1].id, "rejected"), *founds, sidecar=sidecar)
+    assert texts(again) == [founds[0].text, founds[2].text]
+
+
+def test_two_captions_of_one_stretch_at_two_levels_are_two() -> None:
+    cut = simple()
+    scene, event = caption(cut, level="scene"), caption(cut, level="event")
+    _, sidecar = caption_run(review.decide(cut, scene.id, "rejected"), scene, event)
+    decisions = review.decisions(cut, sidecar)
+    near = replace(event, media_start_s=event.media_start_s + 0.06)
+    assert [decisions.state_of(each) for each in (scene, event, near)] == ["rejected", "proposed", "proposed"]
+
+
+@pytest.mark.parametrize(
+    ("frames", "longer", "state"),
+    [
+        pytest.param(2, 0, "rejected", id="two frames later"),
+        pytest.param(-1, 2, "rejected", id="a frame earlier, two longer"),
+        pytest.param(3, 0, "proposed", id="three frames later: another event"),
+        pytest.param(0, -3, "proposed", id="three frames shorter"),
+    ],
+)
+def test_a_decision_about_a_caption_goes_by_its_event_and_not_by_its_shot(frames, longer, state) -> None:
+    cut = simple()
+    found = caption(cut, 1.0, 2.0)
+    _, sidecar = caption_run(review.decide(cut, found.id, "rejected"), found)
+    # Cut anew: the shot is another stretch, and stands elsewhere; the event is the same one of the media.
+    anew = timeline(track("Video", clip("c.mov"), clip("a.mov", 90, 60)))
+    start_s = 4.0 + (found.media_start_s - 90 / 25) + frames / 25
+    again = caption(anew, start_s, start_s + 1.0 + longer / 25, picture=(0, 1))
+    assert again.media_start_s == pytest.approx(found.media_start_s + frames / 25)
+    assert review.decisions(anew, sidecar).state_of(again) == state
+
+
+def test_a_persons_wording_outlives_later_runs() -> None:
+    cut = simple()
+    found = caption(cut)
+    laid, sidecar = caption_run(cut, found)
+    told = review.decide(laid, found.id, "accepted", "Ada", text="Rex barks at the postman.")
+    again, sidecar = caption_run(told, found, sidecar=sidecar)
+    assert texts(again) == ["Rex barks at the postman."]
+    # From the sidecar alone, and for words that the network finds differently today.
+    anew, _ = caption_run(cut, replace(found, text="A dog barks."), sidecar=sidecar)
+    assert texts(anew) == ["Rex barks at the postman."]
+    assert review.decisions(anew).of(found) == review.Decision(
+        "accepted", "Ada", "", "Rex barks at the postman."
+    )
+
+
+@pytest.mark.parametrize("where", ["comment", "note"])
+@pytest.mark.parametrize("dropping", [False, True], ids=["metadata kept", "metadata dropped"])
+def test_what_a_person_types_over_in_an_editor_is_their_wording(where: str, dropping: bool) -> None:
+    cut = simple()
+    found = caption(cut)
+    laid, sidecar = caption_run(cut, found)
+    (marker,) = laid.tracks.markers
+    words = marker.comment.replace("A dog barks twice.", "Rex barks at the postman.")
+    if where == "comment":
+        marker.comment = words
+    else:
+        marker.metadata["Resolve_OTIO"]["Note"] = words
+    if dropping:
+        del marker.metadata["otio_avassist"]
+    again, sidecar = caption_run(laid, found, sidecar=sidecar)
+    assert texts(again) == ["Rex barks at the postman."]
+    once_more, same = caption_run(again, found, sidecar=sidecar)
+    assert once_more.to_json_string() == again.to_json_string()
+    assert same == sidecar
+    told_since = review.decide(again, found.id, "accepted", text="A neighbour's dog.")
+    assert texts(caption_run(told_since, found, sidecar=sidecar)[0]) == ["A neighbour's dog."]
+    rejected = review.decide(again, found.id, "rejected")
+    assert texts(caption_run(rejected, found, sidecar=sidecar)[0]) == []
+
+
+def test_an_editor_that_drops_the_sentence_has_said_nothing() -> None:
+    cut = simple()
+    found = caption(cut)
+    laid, sidecar = caption_run(cut, found)
+    laid.tracks.markers[0].comment = ""
+    again, _ = caption_run(laid, found, sidecar=sidecar)
+    assert texts(again) == [found.text]
+    assert review.decisions(again).of(found) is None
+
+
+def test_the_sidecar_keeps_what_other_tasks_did() -> None:
+    cut = simple(start=4)
+    slipped, sidecar = run(cut, finding(cut, 0.4))
+    laid, both = caption_run(slipped, caption(slipped), sidecar=sidecar)
+    assert both["moved"] == sidecar["moved"]
+    assert sorted(each["task"] for each in both["findings"].values()) == ["captions", "sync"]
+    # An editor drops our metadata, and captions are run again: what was slipped can still be put back.
+    for each in laid.find_clips():
+        each.metadata.pop("otio_avassist", None)
+    _, later = caption_run(laid, caption(laid), sidecar=both)
+    assert later["moved"] == sidecar["moved"]
+    assert edits.strip(laid, later).timeline.tracks[1][0].source_range == cut.tracks[1][0].source_range
+    _, sync_again = run(laid, finding(cut, 0.4), sidecar=later)
+    assert sync_again["laid"] == both["laid"]
