@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from otio_avassist import figures
-from otio_avassist.findings import Posterior, SyncFinding
+from otio_avassist.findings import CaptionFinding, Posterior, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
+from tests.material import film, picture_s
 
 FPS, RATE = 25, 16000
 
@@ -158,3 +160,54 @@ def test_media_that_has_gone_and_sound_without_picture_are_left_out(early):
     missing = replace(early, shot=Shot(gone, replace(gone, kind="sound"), "same media"))
     alone = replace(early, shot=Shot(None, early.shot.sound, "alone"))
     assert figures.gather([missing, alone]) == {}
+
+
+def bar(start_s: float, end_s: float, row="heard", name="a dog barks", link="#shot-1") -> figures.Bar:
+    return figures.Bar(start_s, end_s, row, name, link)
+
+
+def rects(svg: str) -> list[tuple[float, float]]:
+    """(left, right) of each bar as a share of the strip."""
+    found = drawing(svg).iter("rect")
+    edges = [(float(each.get("x", "nan")), float(each.get("width", "nan"))) for each in found]
+    return [(x / figures.WIDTH, (x + width) / figures.WIDTH) for x, width in edges]
+
+
+def test_a_caption_stands_on_the_time_line_where_it_is():
+    (strip,) = figures.timeline_svgs([bar(3.0, 6.0), bar(15.0, 30.0, "seen")], str)
+    assert rects(strip) == [pytest.approx((0.1, 0.2), abs=1e-3), pytest.approx((0.5, 1.0), abs=1e-3)]
+    kinds = [each.get("class") for each in drawing(strip).iter("rect")]
+    assert kinds == ["heard", "seen"]
+
+
+def test_a_long_film_has_strips_one_under_the_other_and_a_bar_may_go_on_in_the_next():
+    strips = figures.timeline_svgs([bar(10.0, 20.0), bar(900.0, 1300.0), bar(7000.0, 7010.0)], str)
+    assert 1 < len(strips) <= figures.MOST_STRIPS
+    assert sum(len(rects(strip)) for strip in strips) >= 4
+    assert all(0 <= left < right <= 1.01 for strip in strips for left, right in rects(strip))
+
+
+def test_no_captions_make_no_time_line():
+    assert figures.timeline_svgs([], str) == []
+
+
+def test_a_name_is_never_markup():
+    (strip,) = figures.timeline_svgs([bar(0.0, 30.0, name="<script>&</script>", link='#"')], str)
+    assert "<script" not in strip
+    assert drawing(strip) is not None
+
+
+def test_a_still_is_the_picture_in_the_middle_of_its_event(tmp_path):
+    path = tmp_path / "film.mp4"
+    film(path, seconds=12)
+    span = MediaSpan(Address((0, 0), "V1", 0, "film", 0), "picture", str(path), path, 2.0, 8.0, 10.0, 25.0)
+    shot = Shot(span, None, "alone")
+    found = CaptionFinding(shot, 11.0, 15.0, 3.0, "x", "x", "event", "seen", 0.5)
+    unseen = CaptionFinding(Shot(None, span, "alone"), 11.0, 15.0, 3.0, "y", "y", "event", "heard", 0.5)
+    gone = replace(span, path=tmp_path / "gone.mp4")
+    lost = replace(found, shot=Shot(gone, None, "alone"))
+    shown = figures.stills([found, unseen, lost])
+    assert list(shown) == [found.id]
+    with av.open(io.BytesIO(shown[found.id])) as file:
+        picture = next(file.decode(video=0)).to_ndarray(format="rgb24")
+    assert picture_s(picture) == pytest.approx(5.0, abs=1 / FPS)  # 13 s of the timeline

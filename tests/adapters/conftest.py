@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from otio_avassist.edits import Outcome
-from otio_avassist.findings import Evidence, Jump, Posterior, SyncFinding
+from otio_avassist.findings import CaptionFinding, Evidence, Jump, Posterior, SyncFinding
 from otio_avassist.pipeline import Line, Report
 from otio_avassist.spans import Address, MediaSpan, Shot, Skipped
 
@@ -81,3 +81,28 @@ def report(early: SyncFinding) -> Report:
 @pytest.fixture
 def dry_run(report: Report) -> Report:
     return replace(report, output=None)
+
+
+def caption(text: str, start_s: float, end_s: float, **facts) -> CaptionFinding:
+    given = {"name": text[:12], "level": "event", "carried_by": "heard", "confidence": 0.6, **facts}
+    return CaptionFinding(shot("take.mov", 10.0), start_s, end_s, start_s - 8.0, text, **given)
+
+
+@pytest.fixture
+def captions(report: Report) -> Report:
+    """Three captions of one shot, the last one rejected; all share one doubt, and one has its own."""
+    shared = "without optical flow"
+    founds = (
+        caption(
+            "A dog barks twice.", 11.0, 12.5, carried_by="seen and heard",
+            words=(("a", 0.9), ("dog", float(np.float32(0.5)))), doubts=(shared,),
+        ),
+        caption(HOSTILE, 13.0, 13.2, doubts=(shared, "faint")),
+        caption("A man walks.", 11.0, 17.0, carried_by="seen", level="scene", doubts=(shared,)),
+    )  # fmt: skip
+    actions = ("captioned", "captioned", "rejected")
+    lines = tuple(
+        Line(each, Outcome(action, (), each.text), "rejected" if action == "rejected" else "proposed")
+        for each, action in zip(founds, actions, strict=True)
+    )
+    return replace(report, findings=lines, skipped=(), looked_at=1)

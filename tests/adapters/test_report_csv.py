@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from otio_avassist.adapters.report_csv import COLUMNS, to_csv
+from otio_avassist.adapters.report_csv import CAPTION_COLUMNS, COLUMNS, to_csv
 from otio_avassist.spans import Skipped
 
 
@@ -46,3 +46,19 @@ def test_a_name_is_never_a_formula(report, name):
 def test_a_late_sound_stays_a_negative_number(report, early):
     object.__setattr__(early, "audio_early_s", -0.2)
     assert float(rows(report)[0]["offset_ms"]) == -200
+
+
+def test_captions_bring_columns_of_their_own_behind_the_others(captions):
+    bark, *_ = rows(captions)
+    assert tuple(bark) == (*COLUMNS, *CAPTION_COLUMNS)
+    assert (bark["task"], bark["text"], bark["carried_by"]) == (
+        "captions", "A dog barks twice.", "seen and heard",
+    )  # fmt: skip
+    assert (bark["timecode_in"], bark["timecode_out"]) == ("01:00:11:00", "01:00:12:13")
+    assert (bark["offset_ms"], bark["method"]) == ("", "")
+
+
+def test_a_report_of_both_kinds_has_a_row_for_each(report, captions):
+    both = replace(report, findings=report.findings + captions.findings, skipped=())
+    assert [row["task"] for row in rows(both)] == ["sync"] * 3 + ["captions"] * 3
+    assert rows(both)[0]["offset_ms"] == "400.0"

@@ -125,3 +125,45 @@ def test_a_timeline_without_clips_gives_a_page(report):
 
 def test_a_file_name_that_is_not_unicode_can_still_be_written(report):
     to_html(replace(report, input="/cut/reel\udcff.otio"), {}).encode()
+
+
+# Captions
+
+
+def test_captions_stand_on_a_time_line_and_each_has_a_card_with_its_still(captions):
+    stills = {line.finding.id: b"\xff\xd8 a jpeg \xff\xd9" for line in captions.findings}
+    page = Page(to_html(captions, {}, stills))
+    assert page.open == []
+    assert page.tags.count("img") == 3
+    assert page.ids == ["shot-1", "shot-3", "shot-2"]  # in the order of time
+    links = [link for link in page.links if link.startswith("#")]
+    assert sorted(links) == ["#shot-1", "#shot-2"]  # what was rejected isn't on the line
+    assert "A dog barks twice." in page.text
+    assert "01:00:11:00 – 01:00:12:13" in page.text
+
+
+def test_what_all_captions_doubt_is_said_once_and_what_one_doubts_beside_it(captions):
+    text = Page(to_html(captions, {})).text
+    assert text.count("without optical flow") == 1
+    assert text.count("faint") == 1
+
+
+def test_a_hostile_sentence_is_shown_and_never_obeyed(captions):
+    text = to_html(captions, {})
+    assert "<script" not in text
+    assert captions.findings[1].finding.text in Page(text).text
+
+
+def test_the_summary_counts_captions_by_what_carried_them(report, captions):
+    assert summary(captions) == "3 captions: 1 seen and heard, 1 heard, 1 left out as you decided."
+    both = replace(report, findings=report.findings + captions.findings)
+    assert summary(both).startswith(
+        "3 shots looked at: 1 moved, 1 in step, 1 without an answer. 3 captions: "
+    )
+    assert summary(replace(captions, findings=())) == "1 shot looked at."
+
+
+def test_both_kinds_are_a_page_with_one_id_each(report, captions):
+    page = Page(to_html(replace(report, findings=report.findings + captions.findings), {}))
+    assert page.open == []
+    assert sorted(page.ids) == [f"shot-{number}" for number in range(1, 7)]

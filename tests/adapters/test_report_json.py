@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,32 @@ def test_every_key_is_explained_to_its_readers(report):
     facts = parsed(report)
     keys = {*facts, *facts["findings"][0], *facts["skipped"][0]} - {"schema", "findings", "skipped"}
     assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_a_caption_has_its_sentence_and_the_times_of_its_event(captions):
+    bark, _, walk = parsed(captions)["findings"]
+    assert (bark["task"], bark["text"], bark["carried_by"]) == (
+        "captions", "A dog barks twice.", "seen and heard",
+    )  # fmt: skip
+    assert (bark["start_s"], bark["end_s"], bark["media_start_s"]) == (11.0, 12.5, 3.0)
+    assert bark["word_probabilities"] == [
+        {"word": "a", "probability": 0.9}, {"word": "dog", "probability": 0.5},
+    ]  # fmt: skip
+    assert [each["applied"] for each in (bark, walk)] == [True, False]
+    assert walk["level"] == "scene"
+    assert "audio_early_s" not in bark
+
+
+def test_nothing_is_laid_in_a_dry_run(captions):
+    assert not any(each["applied"] for each in parsed(replace(captions, output=None))["findings"])
+
+
+def test_both_kinds_stand_in_one_report(report, captions):
+    both = parsed(replace(report, findings=report.findings + captions.findings))
+    assert [each["task"] for each in both["findings"]] == ["sync"] * 3 + ["captions"] * 3
+    assert both["findings"][:3] == parsed(report)["findings"]
+
+
+def test_every_key_of_a_caption_is_explained_to_its_readers(captions):
+    page = (Path(__file__).parents[2] / "docs" / "reading-a-report.md").read_text("utf-8")
+    assert [key for key in sorted(parsed(captions)["findings"][0]) if f"`{key}`" not in page] == []

@@ -1,0 +1,187 @@
+"""Several tasks on one road: each sees what the one before has left, and replaces its own work alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import opentimelineio as otio
+import pytest
+
+from otio_avassist import bundles, edits, pipeline
+from otio_avassist.errors import BundleError
+from otio_avassist.findings import CaptionFinding, PassedOver, SyncFinding
+from otio_avassist.tasks import captions
+from tests.cuts import clip, simple
+from tests.test_timelines import Everywhere, probe
+
+
+def network(name: str, needs=()):
+    return SimpleNamespace(
+        card=SimpleNamespace(network=name),
+        sha256=name * 4,
+        device="cpu",
+        needs={each.card.network: each for each in needs},
+    )
+
+
+class Teller:
+    """A task of captions that says one sentence of each shot, and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.shots: list = []
+        self.silent = False
+        self.blind = False
+
+    def analyse(self, shots, bundle, options, progress):
+        assert bundle.card.network == "teller"
+        self.shots = list(shots)
+        for shot in shots:
+            lead = shot.lead
+            if self.blind:
+                yield PassedOver(shot, "is dark")
+            elif not self.silent:
+                yield CaptionFinding(
+                    shot, lead.record_start_s, lead.record_start_s + 1, lead.start_s,
+                    "Something happens.", "something", "event", "seen", 0.5,
+                )  # fmt: skip
+
+
+def hear(shots, model, options, progress):
+    for shot in shots:
+        yield SyncFinding(shot, 0.4, 0.97, "sound-to-sound")
+
+
+@pytest.fixture
+def teller(monkeypatch: pytest.MonkeyPatch) -> Teller:
+    """The road with media everywhere, a sync that finds all early by 0.4 s, and a teller."""
+    teller = Teller()
+    needed = network("teller", [network("ears"), network("eyes")])
+    monkeypatch.setitem(pipeline.TASKS, "captions", teller)
+    monkeypatch.setitem(pipeline.TASKS, "sync", SimpleNamespace(analyse=hear))
+    monkeypatch.setitem(pipeline._OPEN, "captions", lambda settings: needed)
+    monkeypatch.setitem(pipeline._OPEN, "sync", lambda settings: None)
+    monkeypatch.setattr(pipeline, "_locator", lambda settings: Everywhere())
+    monkeypatch.setattr(pipeline.windows, "probe", probe)
+    return teller
+
+
+def cut() -> otio.schema.Timeline:
+    """Two pictures with a recorder's file under each; the first has too little handle for its slip."""
+    made = simple(start=4)
+    for number in (0, 1):
+        for row in made.tracks:
+            row[number].metadata["Resolve_OTIO"] = {"Link Group ID": number}
+    return made
+
+
+def run(root, *tasks: str, sidecar=None):
+    return pipeline.assist(root, pipeline.Settings(tasks=tasks), sidecar=sidecar)
+
+
+def test_two_tasks_of_one_run_do_what_two_runs_do(teller: Teller) -> None:
+    both = run(cut(), "sync", "captions")
+    first = run(cut(), "sync")
+    second = run(first.timeline, "captions", sidecar=first.sidecar)
+    assert both.timeline.to_json_string() == second.timeline.to_json_string()
+    assert both.sidecar == second.sidecar
+    assert [line.finding.task for line in both.report.findings] == ["sync"] * 2 + ["captions"] * 2
+
+
+@pytest.mark.parametrize("tasks", [("sync",), ("captions",), ("sync", "captions"), ("captions", "sync")])
+def test_a_run_over_the_result_of_both_gives_the_same_bytes(teller: Teller, tasks) -> None:
+    both = run(cut(), "sync", "captions")
+    again = run(both.timeline, *tasks, sidecar=both.sidecar)
+    assert again.timeline.to_json_string() == both.timeline.to_json_string()
+    assert again.sidecar == both.sidecar
+
+
+def test_captions_see_the_sound_where_sync_has_put_it_and_sync_sees_it_as_it_was(
+    teller: Teller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended = run(cut(), "sync").timeline
+    second = mended.tracks[1][-1]
+    assert second.source_range.start_time.value == 90
+    run(mended, "captions")
+    assert [shot.sound.start_s for shot in teller.shots if shot.sound][-1] == pytest.approx(90 / 25)
+    heard: list = []
+    monkeypatch.setitem(
+        pipeline.TASKS, "sync", SimpleNamespace(analyse=lambda shots, *rest: iter(heard.extend(shots) or ()))
+    )
+    run(run(mended, "captions").timeline, "sync")
+    assert [shot.sound.start_s for shot in heard] == pytest.approx([4 / 25, 100 / 25])
+
+
+def test_without_what_it_found_before_a_task_leaves_nothing_of_it(teller: Teller) -> None:
+    both = run(cut(), "sync", "captions")
+    teller.silent = True
+    silent = run(both.timeline, "captions", sidecar=both.sidecar)
+    assert silent.timeline.to_json_string() == run(cut(), "sync").timeline.to_json_string()
+    assert edits.strip(both.timeline).timeline.to_json_string() == cut().to_json_string()
+
+
+def test_the_report_names_each_network_that_was_asked(teller: Teller) -> None:
+    done = run(cut(), "captions")
+    assert [each["name"] for each in done.report.bundles] == ["teller", "ears", "eyes"]
+    ours = done.timeline.tracks.markers[0].metadata["otio_avassist"]
+    assert (ours["bundle"], ours["task"]) == ("teller", "captions")
+
+
+def test_to_look_and_have_nothing_to_say_is_told_from_not_having_looked(teller: Teller) -> None:
+    assert not run(cut(), "captions").report.all_abstained
+    teller.silent = True
+    silent = run(cut(), "captions").report
+    assert silent.all_abstained
+    assert silent.looked_at == 2
+    # Sync has an answer: the run as a whole says something.
+    assert not run(cut(), "sync", "captions").report.all_abstained
+    teller.silent, teller.blind = False, True
+    blind = run(cut(), "captions").report
+    assert not blind.all_abstained
+    assert {each.reason for each in blind.skipped} == {"is dark"}
+
+
+def test_a_caption_with_a_doubt_should_be_looked_at(teller: Teller) -> None:
+    report = run(cut(), "captions").report
+    assert not report.doubtful
+    line = report.findings[0]
+    unsure = replace(line, finding=replace(line.finding, doubts=("faint",)))
+    assert replace(report, findings=(unsure,)).doubtful
+
+
+def test_a_bundle_that_is_named_is_that_of_the_task_it_was_made_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def card(task: str) -> Path:
+        folder = tmp_path / task
+        folder.mkdir(exist_ok=True)
+        bundles.Card(task, "net", "1", {}, {}).write(folder)
+        return folder
+
+    named = card("captions")
+    both = pipeline.Settings(tasks=("sync", "captions"), bundle=named)
+    assert pipeline._named_bundle("captions", both) == named
+    assert pipeline._named_bundle("sync", both) is None
+    alone = pipeline.Settings(tasks=("sync",), bundle=named)
+    assert pipeline._named_bundle("sync", alone) == named
+    foreign = pipeline.Settings(tasks=("sync", "captions"), bundle=card("foley"))
+    assert pipeline._named_bundle("sync", foreign) == foreign.bundle
+
+
+def test_captions_without_a_network_are_an_error_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OTIO_AVASSIST_BUNDLES", str(tmp_path))
+    monkeypatch.setattr(bundles, "SHIPPED", tmp_path)
+    monkeypatch.setitem(pipeline.TASKS, "sync", SimpleNamespace(analyse=lambda *all: pytest.fail("worked")))
+    with pytest.raises(BundleError, match="captions"):
+        pipeline.assist(clip("a.mov"), pipeline.Settings(tasks=("sync", "captions")))
+
+
+def test_the_options_of_captions_reach_the_task(teller: Teller) -> None:
+    got: list = []
+    teller.analyse = lambda shots, bundle, options, progress: iter(got.append(options) or ())  # type: ignore[method-assign]
+    options = captions.Options(per_minute=3.0, on="clip")
+    pipeline.assist(cut(), pipeline.Settings(tasks=("captions",), captions=options))
+    assert got == [options]
