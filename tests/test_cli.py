@@ -387,3 +387,129 @@ def test_a_format_that_drops_sound_is_not_passed_over(
     assert "1 of 1 sound clips" in said
     assert avassist("sync", project / "cut.otio", "-o", tmp_path / "mended.xml", "-q") == 0
     assert "sound clips" not in capsys.readouterr().err
+
+
+# Captions, by a task that says the same of every shot
+
+
+@pytest.fixture
+def teller(monkeypatch: pytest.MonkeyPatch):
+    """What `avassist captions` runs; `options` of each call, and `silent` where it has nothing to say."""
+    from types import SimpleNamespace
+
+    from otio_avassist import pipeline
+    from otio_avassist.findings import CaptionFinding
+
+    told = SimpleNamespace(options=[], silent=False)
+
+    def analyse(shots, bundle, options, progress):
+        told.options.append(options)
+        for shot in () if told.silent else shots:
+            start_s = shot.lead.record_start_s + 1.0
+            yield CaptionFinding(
+                shot, start_s, start_s + 2.0, shot.lead.start_s + 1.0, "A light flashes.", "light",
+                "event", "seen", 0.7, (), (("light", 0.9),),
+            )  # fmt: skip
+
+    card = SimpleNamespace(network="teller")
+    monkeypatch.setitem(pipeline.TASKS, "captions", SimpleNamespace(analyse=analyse))
+    monkeypatch.setitem(
+        pipeline._OPEN,
+        "captions",
+        lambda settings: SimpleNamespace(card=card, sha256="0", device="cpu", needs={}),
+    )
+    return told
+
+
+def markers(path: Path) -> list[otio.schema.Marker]:
+    return list(otio.adapters.read_from_file(str(path)).tracks.markers)
+
+
+def test_captions_become_markers_and_a_report_of_each_kind(
+    project: Path, avassist, teller, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "out.otio"
+    reports = [tmp_path / f"r.{suffix}" for suffix in ("json", "csv", "html")]
+    words = [each for report in reports for each in ("--report", report)]
+    assert avassist("captions", project / "cut.otio", "-o", out, *words) == 0
+    [marker] = markers(out)
+    assert (marker.name, marker.color) == ("light", "BLUE")
+    assert marker.marked_range == frames(25, 50)
+    [found] = json.loads(reports[0].read_text())["findings"]
+    assert (found["text"], found["start_s"], found["end_s"]) == ("A light flashes.", 1.0, 3.0)
+    assert found["applied"] is True
+    assert "A light flashes." in reports[1].read_text()
+    assert "data:image/jpeg" in reports[2].read_text()
+    table = capsys.readouterr().out
+    assert "A light flashes." in table
+    assert "01:00:01:00" in table
+    assert "1 captioned" in table
+
+
+def test_the_options_of_captions_reach_their_task(project: Path, avassist, teller, tmp_path: Path) -> None:
+    out = tmp_path / "out.otio"
+    said = tmp_path / "said.srt"
+    said.write_text("")
+    words = ["--per-minute", 3, "--levels", "event", "--beam", 4, "--on", "clip", "--speech", said]
+    assert avassist("captions", project / "cut.otio", "-o", out, "-q", *words, "--say-speech") == 0
+    [options] = teller.options
+    assert (options.per_minute, options.levels, options.beam, options.on) == (3.0, ("event",), 4, "clip")
+    assert (options.speech, options.say_speech) == (said, True)
+    [clip] = otio.adapters.read_from_file(str(out)).video_tracks()[0]
+    assert [each.marked_range for each in clip.markers] == [frames(75, 50)]
+
+
+def test_sync_and_captions_run_in_one_go_and_strip_takes_both_away(
+    project: Path, avassist, teller, tmp_path: Path
+) -> None:
+    out, back = tmp_path / "out.otio", tmp_path / "back.otio"
+    assert avassist("run", project / "cut.otio", "-o", out, "--tasks", "sync, captions", "-q") == 0
+    assert sound_start(out) == 40
+    assert len(markers(out)) == 1
+    again = tmp_path / "again.otio"
+    assert avassist("captions", out, "-o", again, "-q") == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert avassist("strip", again, "-o", back) == 0
+    assert (sound_start(back), markers(back)) == (50, [])
+
+
+def test_captions_that_have_nothing_to_say_end_with_3(
+    project: Path, avassist, teller, tmp_path: Path, capsys
+) -> None:
+    teller.silent = True
+    assert avassist("captions", project / "cut.otio", "-o", tmp_path / "out.otio") == 3
+    assert "nothing to say" in capsys.readouterr().out
+    a_cut(Path("/nowhere")).to_json_file(str(tmp_path / "cut.otio"))
+    assert avassist("captions", tmp_path / "cut.otio", "--dry-run", "-q") == 0  # nothing was looked at
+
+
+def test_without_a_network_captions_say_so_and_write_nothing(
+    project: Path, avassist, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    from otio_avassist import bundles
+
+    monkeypatch.setenv("OTIO_AVASSIST_BUNDLES", str(tmp_path))
+    monkeypatch.setattr(bundles, "SHIPPED", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert avassist("captions", project / "cut.otio", "-o", tmp_path / "out.otio", "-q") == 1
+    assert "captions" in capsys.readouterr().err
+    assert not (tmp_path / "out.otio").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "shown", "hidden"),
+    [
+        ("sync", "--detach --max-offset --min-confidence --propose", "--per-minute --levels --speech --on"),
+        (
+            "captions",
+            "--per-minute --levels --beam --on --speech --say-speech --proposals",
+            "--detach --propose",
+        ),
+        ("run", "--tasks --detach --per-minute", "--nothing"),
+    ],
+)
+def test_a_command_offers_the_options_of_its_own_tasks(avassist, capsys, command, shown, hidden) -> None:
+    assert avassist(command, "--help") == 0
+    words = set(capsys.readouterr().out.split())
+    assert set(shown.split()) <= words
+    assert not set(hidden.split()) & words

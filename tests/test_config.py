@@ -57,6 +57,35 @@ def test_each_of_the_three_places_asks(monkeypatch, tmp_path):
         pytest.param({"min_confidence": "0.5"}, {"min_confidence": 0.5}, id="a number in words"),
         pytest.param({"max_offset": 1}, {"max_offset": 1.0}, id="a number"),
         pytest.param({"when": "read", "device": "cpu"}, {"when": "read", "device": "cpu"}, id="words"),
+        pytest.param(
+            "captions,per_minute=4,levels=event,on=clip,say_speech=yes",
+            {
+                "tasks": ("captions",),
+                "per_minute": 4.0,
+                "levels": ("event",),
+                "on": "clip",
+                "say_speech": True,
+            },
+            id="captions in pairs",
+        ),
+        pytest.param(
+            {
+                "levels": "scene, event",
+                "beam": "3",
+                "speech": "none",
+                "speech_model": "/m",
+                "proposals": "p.json",
+            },
+            {
+                "levels": ("scene", "event"),
+                "beam": 3,
+                "speech": "none",
+                "speech_model": Path("/m"),
+                "proposals": Path("p.json"),
+            },
+            id="captions in a dictionary",
+        ),
+        pytest.param({"speech": "said.srt"}, {"speech": Path("said.srt")}, id="speech of a file"),
         pytest.param({"report": "a.json"}, {"report": (Path("a.json"),)}, id="a report"),
         *[pytest.param(off, {"tasks": ()}, id=f"off as {off!r}") for off in (None, False, "off", "None", "")],
     ],
@@ -76,6 +105,15 @@ def test_one_thing_may_be_said_in_many_ways(value, expected):
         pytest.param(
             {"min_confidence": "high"}, "min_confidence: wanted a number, there is 'high'", id="number"
         ),
+        pytest.param(
+            {"per_minute": 0}, "per_minute: wanted a number above 0, there is 0", id="none a minute"
+        ),
+        pytest.param(
+            {"levels": "events"}, "levels: wanted some of scene, event; there is events", id="level"
+        ),
+        pytest.param({"levels": ""}, "levels: wanted some of scene, event; there is none", id="no level"),
+        pytest.param({"beam": 1.5}, "beam: wanted 1, 2, 3 …, there is 1.5", id="beam"),
+        pytest.param({"on": "track"}, "on: wanted timeline or clip, there is 'track'", id="on"),
         pytest.param({"map": "D:/x"}, "map: wanted OLD=NEW", id="map"),
         pytest.param({"report": "r.txt"}, r"r\.txt: wanted a name ending in \.json", id="report"),
         pytest.param(
@@ -155,3 +193,24 @@ def test_what_is_not_said_stays_as_the_pipeline_has_it():
     assert said.path_map == (("a", "b"),)
     assert said.sync.max_offset_s == 1.0
     assert (said.device, said.min_confidence) == (Settings().device, Settings().min_confidence)
+
+
+def test_what_is_said_of_captions_reaches_their_task():
+    from otio_avassist.tasks.captions import Options
+
+    values = config.said(
+        argument({"tasks": "captions", "per_minute": 4, "proposals": "/p.json", "on": "clip"})
+    )
+    said = config.settings(values, None).captions
+    assert (said.per_minute, said.proposals_file, said.on) == (4.0, Path("/p.json"), "clip")
+    assert said.levels == Options().levels
+    assert config.settings({}, None).captions == Options()
+
+
+def test_files_of_speech_in_the_configuration_lie_beside_it(monkeypatch, tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for speech, expected in (("auto", "auto"), ("said.srt", folder / "said.srt")):
+        (folder / "our.toml").write_text(f"speech = '{speech}'\nproposals = 'p.json'")
+        monkeypatch.setenv("AVASSIST_CONFIG", str(folder / "our.toml"))
+        assert config.said({}) == {"speech": expected, "proposals": folder / "p.json"}

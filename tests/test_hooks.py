@@ -267,6 +267,21 @@ def test_the_hook_of_one_task_needs_no_word_but_hears_off(assist, monkeypatch):
     assert run.mend(timeline, {"_filepath": "out.otio"}, task="sync") is timeline
 
 
+@pytest.mark.parametrize("task", ["sync", "captions"])
+def test_each_task_has_a_hook_that_does_it_and_nothing_else(assist, task):
+    function = otio.plugins.ActiveManifest().from_name(f"avassist_{task}", kind_list="hook_scripts")
+    mended = function.run(a_timeline(), {"_filepath": "out.otio"})
+    assert mended.name == "mended"
+    assert [each.tasks for each in assist.calls] == [(task,)]
+
+
+def test_what_is_said_of_captions_reaches_the_analysis(assist):
+    words = {"avassist": "captions,per_minute=3,on=clip"}
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=words)
+    [settings] = assist.calls
+    assert (settings.captions.per_minute, settings.captions.on) == (3.0, "clip")
+
+
 def test_reports_are_written_where_asked(assist, tmp_path):
     said = {"avassist": {"tasks": "sync", "report": ["r.json", str(tmp_path / "r.csv")]}}
     otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=said)
