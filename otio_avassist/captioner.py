@@ -1,0 +1,446 @@
+"""A captions bundle as the task asks it: where are events, what happens in each, and what told it so.
+
+Arrays go in, sentences with the probability of each word come out; all stretches of a chapter are asked about
+at once, and what the decoder remembers is kept from word to word. Knows no files and no timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from otio_avassist import sampling
+from otio_avassist.errors import BundleError, first_line
+from otio_avassist.features import GRAPHS, LOG_MEL, PLAIN, Ask, Chapter, Rows, Stream
+
+if TYPE_CHECKING:
+    from otio_avassist.bundles import Bundle
+    from otio_avassist.findings import CarriedBy
+
+Crop = Mapping[str, np.ndarray]
+"""What one stretch gives to each input of the encoder: rows (n, d), or tokens (n,)."""
+
+BATCH = 48
+"""Stretches that are described at once: more would gain little, and cost memory."""
+SPEECH = "speech"
+"""The encoder's input for what is said: tokens."""
+SHORTEST_S = 0.2
+"""Proposals that are no longer are dropped, as published."""
+TELLS = log(2)
+"""A stream tells a word if the word is twice as likely with it."""
+UNSURE_MEAN = 0.5
+"""Of `sure`: a sentence whose words are less likely than that, taken together, isn't said at all."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence, and how sure the network is of it."""
+
+    tokens: tuple[int, ...]
+    words: tuple[tuple[str, float], ...]
+    """Each with its probability."""
+    named: bool
+    """Whether one of its words names something."""
+    confidence: float
+    """Geometric mean of the probabilities of its names; of all its words where it has none."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the card's preprocessing says, checked."""
+
+    start: int
+    end: int
+    pad: int
+    unknown: int
+    pad_value: float
+    max_words: int
+    chapter_s: float
+    streams: Mapping[str, Stream]
+    names: frozenset[int]
+    sure: float
+    proposals: Mapping[str, Any]
+    speech: Mapping[str, int]
+    """The vocabulary of what is said."""
+
+    @classmethod
+    def from_card(cls, data: Mapping[str, Any], network: str) -> Numbers:
+        """Raises BundleError naming what is missing or makes no sense."""
+        where = f"{network}: preprocessing"
+        try:
+            numbers = cls(
+                start=int(data["start"]),
+                end=int(data["end"]),
+                pad=int(data["pad"]),
+                unknown=int(data.get("unknown", 0)),
+                pad_value=float(data.get("pad_value", data["pad"])),
+                max_words=int(data["max_words"]),
+                chapter_s=float(data["chapter_s"]),
+                streams={
+                    name: Stream.from_card(each, f"{where}: streams: {name}")
+                    for name, each in data["streams"].items()
+                },
+                names=frozenset(map(int, data.get("names", ()))),
+                sure=float(data.get("sure", 0.0)),
+                proposals=dict(data.get("proposals") or {}),
+                speech={word: token for token, word in enumerate(data.get("speech_vocabulary", ()))},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{where}: missing or not a number: {first_line(error)}") from None
+        if numbers.max_words < 1 or numbers.chapter_s < 1 or not numbers.streams:
+            raise BundleError(f"{where}: wanted max_words and chapter_s of 1 or more, and streams")
+        return numbers
+
+
+class Captioner:
+    """A captions bundle, asked in its own units.
+
+    Args:
+        bundle: with the graphs "encode" and "step", and "propose" where it finds events.
+        beam: beginnings of a sentence that are kept; 1: the likeliest word each time.
+
+    Raises:
+        BundleError: the card can't be meant as given, or a bundle that it needs isn't there.
+    """
+
+    def __init__(self, bundle: Bundle, *, beam: int = 1) -> None:
+        self._bundle, self._beam = bundle, beam
+        self.name = bundle.card.network
+        self.words = tuple(str(word) for word in bundle.card.classes)
+        self.numbers = Numbers.from_card(bundle.card.preprocessing, self.name)
+        for graph in ("encode", "step"):
+            if graph not in bundle.card.graphs:
+                raise BundleError(
+                    f"{self.name}: wanted a graph {graph!r}, there is: {', '.join(bundle.card.graphs)}"
+                )
+        self._eats = tuple(bundle.card.graphs["encode"].inputs)
+        known = {*self.numbers.streams, SPEECH}
+        if not set(self._eats) <= known:
+            raise BundleError(f"{self.name}: encode wants {', '.join(self._eats)}, the card makes {known}")
+        self._never = frozenset({self.numbers.start, self.numbers.pad, self.numbers.unknown})
+
+    @property
+    def proposes(self) -> bool:
+        return "propose" in self._bundle.card.graphs
+
+    @property
+    def wants_speech(self) -> bool:
+        return SPEECH in self._eats
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """All streams of features that its graphs eat, by name."""
+        found = {name: each for name, each in self.numbers.streams.items() if name in self._eats}
+        if self._by_log_mel:
+            found[LOG_MEL] = PLAIN[LOG_MEL]
+        return found
+
+    def asks(self) -> dict[str, Ask]:
+        """The extractors' graphs, by the name of a stream."""
+        return {name: self._extractor(each) for name, each in self.streams.items() if each.how.input}
+
+    def _extractor(self, stream: Stream) -> Ask:
+        graph = GRAPHS.get(stream.extractor, stream.extractor)
+        if graph in self._bundle.card.graphs:
+            return self._bundle[graph]
+        if stream.extractor not in self._bundle.needs:
+            raise BundleError(
+                f"{self.name}: wants features of {stream.extractor}, but neither has a graph {graph!r} nor "
+                "says in its card's `needs` which bundle has it"
+            )
+        return self._bundle.needs[stream.extractor]["main"]
+
+    @property
+    def _by_log_mel(self) -> bool:
+        return self.proposes and self.numbers.proposals.get("stream") == LOG_MEL
+
+    @property
+    def hears_events(self) -> bool:
+        """Whether events are found by sound alone."""
+        return self._by_log_mel
+
+    def propose(self, chapter: Chapter, *, most: int, nms: float) -> np.ndarray:
+        """Where something happens: (n, 3) start and end in media seconds and confidence, the surest first."""
+        if self._by_log_mel:
+            rows = chapter.rows[LOG_MEL].values
+            if not len(rows):
+                return np.zeros((0, 3), np.float32)
+            given = {"log_mel": rows[None]}
+        else:
+            given = {name: self._padded(name, chapter.rows[name]) for name in self._eats_to_propose}
+        found = self._bundle["propose"](**given)["proposals"][0]
+        boxes = corners(found, chapter.end_s - chapter.start_s)
+        boxes = best(boxes[boxes[:, 2] >= self.numbers.proposals.get("threshold", 0.0)], most, nms)
+        boxes[:, :2] += chapter.start_s
+        return boxes
+
+    @property
+    def _eats_to_propose(self) -> tuple[str, ...]:
+        return tuple(self._bundle.card.graphs["propose"].inputs)
+
+    def _padded(self, name: str, rows: Rows) -> np.ndarray:
+        """(1, pad_to, d): all rows of a chapter, at least one, and padding."""
+        values = rows.values if len(rows.values) else rows.crop(0, 0)
+        length = int(self.numbers.proposals.get("pad_to", {}).get(name, len(values)))
+        padded = np.full((1, length, values.shape[1]), self.numbers.pad_value, np.float32)
+        padded[0, : len(values)] = values[:length]
+        return padded
+
+    def crop(self, chapter: Chapter, start_s: float, end_s: float, speech: Sequence[int] = ()) -> Crop:
+        """What one stretch of a chapter gives to the encoder."""
+        found: dict[str, np.ndarray] = {}
+        for name in self._eats:
+            if name == SPEECH:
+                found[name] = np.array(list(speech) or [self.numbers.unknown], np.int64)
+            else:
+                found[name] = chapter.rows[name].crop(start_s, end_s)
+        return found
+
+    def blank(self, crop: Crop, name: str) -> Crop:
+        """The same without one of its inputs: a row of zeros, or one unknown word, as where there is none."""
+        empty = (
+            np.array([self.numbers.unknown], np.int64)
+            if name == SPEECH
+            else np.zeros((1, crop[name].shape[1]), np.float32)
+        )
+        return {**crop, name: empty}
+
+    def say(self, crops: Sequence[Crop]) -> list[Said | None]:
+        """A sentence for each stretch: with names that it is sure of, or without; None: better nothing.
+
+        A name below the card's `sure` isn't said: the sentence is sought again without it, then with no other
+        names than those it was sure of, then without any: so the wording that names nothing comes out.
+        """
+        found: list[Said | None] = [None] * len(crops)
+        forbidden = [set(self._never) for _ in crops]
+        waiting = list(range(len(crops)))
+        for again in range(4):  # the last time no name is left to doubt
+            sentences = self._describe(
+                [crops[each] for each in waiting], [forbidden[each] for each in waiting]
+            )
+            unsure = []
+            for each, one in zip(waiting, sentences, strict=True):
+                doubted = self._doubted(one)
+                if not doubted:
+                    found[each] = self._said(one)
+                else:
+                    sure_of = set(one.tokens) - doubted
+                    forbidden[each] |= (doubted, self.numbers.names - sure_of, self.numbers.names)[again]
+                    unsure.append(each)
+            waiting = unsure
+            if not waiting:
+                break
+        return found
+
+    def carried_by(self, crops: Sequence[Crop], sentences: Sequence[Said]) -> list[CarriedBy]:
+        """What told the network so: each sentence is judged again with one stream left out.
+
+        A stream carries a sentence if without it a name (any word, where there is no name) becomes less than
+        half as likely. Where no stream does, each of them tells enough alone: the one counts that tells more.
+        """
+        streams = [name for name in self._eats if any(self._is_there(crop, name) for crop in crops)]
+        tokens = [each.tokens for each in sentences]
+        whole = self._judge(crops, tokens)
+        without = {
+            name: self._judge([self.blank(crop, name) for crop in crops], tokens)
+            for name in streams
+            if len(streams) > 1
+        }
+        found = []
+        for at, crop in enumerate(crops):
+            there = [name for name in streams if self._is_there(crop, name)]
+            if len(there) < 2:
+                found.append(self._carriers(there))
+                continue
+            counts = [k for k, token in enumerate(tokens[at]) if token in self.numbers.names]
+            counts = counts or list(range(len(tokens[at])))
+            lost = {
+                name: max((whole[at][k] - without[name][at][k] for k in counts), default=0.0)
+                for name in there
+            }
+            carriers = [name for name, much in lost.items() if much > TELLS]
+            found.append(self._carriers(carriers or [max(there, key=lambda name: lost[name])]))
+        return found
+
+    def _is_there(self, crop: Crop, name: str) -> bool:
+        if name == SPEECH:
+            return bool((crop[name] != self.numbers.unknown).any())
+        return bool(crop[name].any())
+
+    def _carriers(self, names: Collection[str]) -> CarriedBy:
+        kinds = {
+            "said"
+            if name == SPEECH
+            else "heard"
+            if self.numbers.streams[name].how.kind == "sound"
+            else "seen"
+            for name in names
+        }
+        if {"seen", "heard"} <= kinds:
+            return "seen and heard"
+        if "seen" in kinds:
+            return "seen"
+        return "heard" if "heard" in kinds or not kinds else "said"
+
+    def _doubted(self, sentence: sampling.Sentence) -> set[int]:
+        """Names that the network isn't sure of."""
+        least = log(max(self.numbers.sure, 1e-9))
+        return {
+            token
+            for token, value in zip(sentence.tokens, sentence.log_probs, strict=True)
+            if token in self.numbers.names and value < least
+        }
+
+    def _said(self, sentence: sampling.Sentence) -> Said | None:
+        if not sentence.tokens:
+            return None
+        pairs = list(zip(sentence.tokens, sentence.log_probs, strict=True))
+        names = [value for token, value in pairs if token in self.numbers.names]
+        if exp(sentence.score) < UNSURE_MEAN * self.numbers.sure:
+            return None
+        counted = names or list(sentence.log_probs)
+        return Said(
+            sentence.tokens,
+            tuple((self.words[token], exp(value)) for token, value in pairs),
+            named=bool(names) or not self.numbers.names,
+            confidence=exp(sum(counted) / len(counted)),
+        )
+
+    def _describe(
+        self, crops: Sequence[Crop], forbidden: Sequence[Collection[int]]
+    ) -> list[sampling.Sentence]:
+        found: list[sampling.Sentence] = [sampling.Sentence((), ())] * len(crops)
+        for which in self._batches(crops):
+            sentences = sampling.decode(
+                self._step([crops[each] for each in which]),
+                len(which),
+                start=self.numbers.start,
+                end=self.numbers.end,
+                max_words=self.numbers.max_words,
+                beam=self._beam,
+                forbidden=[forbidden[each] for each in which],
+            )
+            for each, sentence in zip(which, sentences, strict=True):
+                found[each] = sentence
+        return found
+
+    def _judge(self, crops: Sequence[Crop], sentences: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
+        """How likely each word is."""
+        found: list[tuple[float, ...]] = [()] * len(crops)
+        for which in self._batches(crops):
+            values = sampling.log_probs(
+                self._step([crops[each] for each in which]),
+                [sentences[each] for each in which],
+                start=self.numbers.start,
+            )
+            for each, value in zip(which, values, strict=True):
+                found[each] = value
+        return found
+
+    def _batches(self, crops: Sequence[Crop]) -> Iterator[list[int]]:
+        """Stretches of much the same length together: what is padded costs as much as what is there."""
+        order = sorted(range(len(crops)), key=lambda each: sum(len(rows) for rows in crops[each].values()))
+        for at in range(0, len(order), BATCH):
+            yield order[at : at + BATCH]
+
+    def _step(self, crops: Sequence[Crop]) -> sampling.Step:
+        """The decoder, with what the encoder makes of some stretches."""
+        encoded = self._bundle["encode"](**{name: self._stacked(name, crops) for name in self._eats})
+        decoder = self._bundle["step"]
+        inputs = self._bundle.card.graphs["step"].inputs
+        memory = {name: array for name, array in encoded.items() if name in inputs}
+        empty = {name: shape for name, shape in inputs.items() if name.startswith("past_")}
+
+        def step(
+            token: np.ndarray, position: int, state: Mapping[str, np.ndarray]
+        ) -> tuple[np.ndarray, sampling.State]:
+            if not state:
+                begun = {name: _nothing(shape, len(token)) for name, shape in empty.items()}
+                state = {**memory, **begun}
+            outputs = decoder(token=token, position=np.array([position], np.int64), **state)
+            after = {name: outputs[name.replace("past_", "present_", 1)] for name in empty}
+            return outputs["logits"], {**{name: state[name] for name in memory}, **after}
+
+        return step
+
+    def _stacked(self, name: str, crops: Sequence[Crop]) -> np.ndarray:
+        """(B, longest, …), padded."""
+        rows = [crop[name] for crop in crops]
+        fill = self.numbers.pad if name == SPEECH else self.numbers.pad_value
+        stacked = np.full(
+            (len(rows), max(map(len, rows)), *rows[0].shape[1:]),
+            fill,
+            np.int64 if name == SPEECH else np.float32,
+        )
+        for at, each in enumerate(rows):
+            stacked[at, : len(each)] = each
+        return stacked
+
+
+def _nothing(shape: Sequence[int | str], batch: int) -> np.ndarray:
+    """A past (B, H, 0, dk) of no words: what isn't a number in the card is 0."""
+    return np.zeros((batch, *(size if isinstance(size, int) else 0 for size in shape[1:])), np.float32)
+
+
+def corners(proposals: np.ndarray, duration_s: float) -> np.ndarray:
+    """Centres, lengths, confidences (n, 3) -> starts, ends, confidences: inside the media, and not short."""
+    centre, half = proposals[:, 0], proposals[:, 1] / 2
+    ends = np.clip(np.stack([centre - half, centre + half], axis=1), 0.0, duration_s)
+    boxes = np.concatenate([ends, proposals[:, 2:3]], axis=1)
+    return boxes[boxes[:, 1] - boxes[:, 0] > SHORTEST_S]
+
+
+def best(boxes: np.ndarray, most: int, nms: float) -> np.ndarray:
+    """The surest (n, 3) first, at most `most`, without those that overlap a surer one by more than `nms`."""
+    boxes = boxes[np.argsort(-boxes[:, 2], kind="stable")[:most]]
+    kept: list[int] = []
+    for each, box in enumerate(boxes):
+        if not (tiou(box, boxes[kept]) > nms).any():
+            kept.append(each)
+    return boxes[kept]
+
+
+def tiou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union in time of one stretch with each of others. Shape: (2+,), (n, 2+) -> (n,)."""
+    both = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
+    union = np.maximum(box[1], boxes[:, 1]) - np.minimum(box[0], boxes[:, 0])
+    return np.clip(both, 0, None) / np.maximum(union, 1e-9)
+
+
+LIGHT = frozenset(("a", "an", "the", "is", "are", "of", "to", "and", "while", "as", "with", "in", "on", "at"))
+"""Words that tell nothing by themselves."""
+_BREAKS = frozenset(("while", "as", "and", "when", "then", ",", ".", ";", ":"))
+
+
+def sentence(words: Sequence[str]) -> str:
+    """Words of a vocabulary as a sentence is written: "it", "'s", "here" -> "It's here."."""
+    text = ""
+    for word in words:
+        close = not text or word[0] in ".,;:!?)%" or word.startswith("'") or word == "n't" or text[-1] in "(-"
+        text += word if close and word != "-" else ("-" if word == "-" else f" {word}")
+    text = text.strip(" ,;:-")
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def short_name(words: Sequence[str], *, most: int = 5) -> str:
+    """The same in a few words, up to where another clause begins: for where an editor shows little."""
+    found: list[str] = []
+    for word in words:
+        if (word in _BREAKS and found) or len(found) >= most:
+            break
+        if word not in ("a", "an", "the") or found:
+            found.append(word)
+    while found and found[-1] in LIGHT | {"its", "his", "her", "their"}:
+        found.pop()
+    return sentence(found).rstrip(".").lower() or "something"
+
+
+def content(words: Sequence[str]) -> frozenset[str]:
+    """What a sentence says, whatever its order and its small words."""
+    return frozenset(word for word in words if word not in LIGHT and word.isalnum())
