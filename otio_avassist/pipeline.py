@@ -10,17 +10,19 @@ back what its own tasks did before, and leaves alone what others did.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otio_avassist import bundles, edits, review, spans, windows
-from otio_avassist.errors import BundleError, UsageError
+from otio_avassist import bundles, edits, places, review, spans, speech, windows
+from otio_avassist.errors import BundleError, MediaError, UsageError
 from otio_avassist.findings import Finding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
 from otio_avassist.tasks import captions, sync
@@ -182,7 +184,8 @@ def _walk(
     for task in tasks:
         if task != tasks[0]:
             looked = spans.read_spans(timeline, _locator(settings), probe)
-        found, passed_over = _found(task, looked.shots, asked[task], settings, progress)
+        options = _options(task, settings, timeline)
+        found, passed_over = _found(task, looked.shots, asked[task], options, progress)
         looked_at += len(looked.shots) - len(passed_over)
         skipped += [each for passed in passed_over for each in _skipped(passed)]
         led_to = [_line(each, decisions, settings, asked[task]) for each in found]
@@ -203,17 +206,49 @@ def _walk(
 
 
 def _found(
-    task: str, shots: tuple[spans.Shot, ...], network: Any, settings: Settings, progress: Progress
+    task: str, shots: tuple[spans.Shot, ...], network: Any, options: Any, progress: Progress
 ) -> tuple[list[Finding], list[PassedOver]]:
     """(findings, shots that couldn't be looked at)"""
     found: list[Finding] = []
     passed_over: list[PassedOver] = []
-    for each in TASKS[task].analyse(shots, network, getattr(settings, task), progress):
+    for each in TASKS[task].analyse(shots, network, options, progress):
         if isinstance(each, PassedOver):
             passed_over.append(each)
         else:
             found.append(each)
     return found, passed_over
+
+
+def _options(task: str, settings: Settings, timeline: otio.core.SerializableObject) -> Any:
+    """What the task was asked for, and what the timeline itself says that it should hear."""
+    options = getattr(settings, task)
+    if task == "captions" and options.speech == "auto" and (cues := _cues(timeline, _locator(settings))):
+        return replace(options, cues=cues)
+    return options
+
+
+def _cues(timeline: otio.core.SerializableObject, locator: spans.Locator) -> tuple[speech.Cue, ...]:
+    """Subtitles that stand on the timeline as clips of their files, in its own seconds from 0.
+
+    Those that can't be read are among the skipped clips. None of several timelines, which all count from 0.
+    """
+    cues: list[speech.Cue] = []
+    seen = places.walk(timeline)
+    if len({each.place.timeline for each in seen}) > 1:
+        return ()
+    for each in seen:
+        url = places.url_of(each.clip.media_reference)
+        if not url.lower().endswith(speech.SUFFIXES) or places.disabled(each.clip):
+            continue
+        if (path := locator.locate(url).path) is None:
+            continue
+        cut, at_s = each.clip.source_range, each.place.at_s
+        from_s = places.seconds(cut.start_time) if cut is not None else 0.0
+        end_s = at_s + (math.inf if each.duration_s is None else each.duration_s)
+        with contextlib.suppress(MediaError):
+            standing = speech.moved(speech.read_cues(path), at_s - from_s)
+            cues += [cue for cue in standing if cue.end_s > at_s and cue.start_s < end_s]
+    return tuple(cues)
 
 
 def _line(found: Finding, decisions: review.Decisions, settings: Settings, network: _Asked | None) -> Line:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import bundles, edits, pipeline
+from otio_avassist import bundles, edits, pipeline, spans
 from otio_avassist.errors import BundleError
 from otio_avassist.findings import CaptionFinding, PassedOver, SyncFinding
 from otio_avassist.tasks import captions
-from tests.cuts import clip, simple
+from tests.cuts import clip, gap, simple
 from tests.test_timelines import Everywhere, probe
 
 
@@ -177,6 +177,32 @@ def test_captions_without_a_network_are_an_error_before_any_work(
     monkeypatch.setitem(pipeline.TASKS, "sync", SimpleNamespace(analyse=lambda *all: pytest.fail("worked")))
     with pytest.raises(BundleError, match="captions"):
         pipeline.assist(clip("a.mov"), pipeline.Settings(tasks=("sync", "captions")))
+
+
+def test_subtitles_that_stand_on_the_timeline_are_heard_where_they_stand(
+    teller: Teller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if "cues" not in {each.name for each in fields(captions.Options)}:
+        pytest.skip("captions can't be told of cues yet")
+    path = tmp_path / "said.srt"
+    path.write_text(
+        "1\n00:00:00,500 --> 00:00:01,000\nBefore\n\n2\n00:00:02,000 --> 00:00:03,500\nHello\n\n"
+        "3\n00:00:09,000 --> 00:00:10,000\nAfter\n"
+    )
+    monkeypatch.setattr(pipeline, "_locator", lambda settings: spans.Locator())
+    made = cut()
+    words = clip("said.srt", 25, 100)
+    words.media_reference.target_url = str(path)
+    # Read from its first second on, four seconds into the timeline.
+    made.tracks.append(otio.schema.Track("Subtitles", [gap(100), words], kind="Subtitle"))
+    got: list = []
+    teller.analyse = lambda shots, bundle, options, progress: iter(got.append(options) or ())  # type: ignore[method-assign]
+    for said in ("auto", "none"):
+        asked = pipeline.Settings(tasks=("captions",), captions=captions.Options(speech=said))
+        pipeline.assist(made, asked)
+    assert [[(cue.start_s, cue.end_s, cue.text) for cue in each.cues] for each in got] == [
+        [(5.0, 6.5, "Hello")], [],
+    ]  # fmt: skip
 
 
 def test_the_options_of_captions_reach_the_task(teller: Teller) -> None:
