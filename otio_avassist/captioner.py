@@ -30,8 +30,8 @@ SPEECH = "speech"
 """The encoder's input for what is said: tokens."""
 SHORTEST_S = 0.2
 """Proposals that are no longer are dropped, as published."""
-TELLS = log(2)
-"""A stream tells a word if the word is twice as likely with it."""
+TELLS = log(1.5)
+"""A stream tells a word if the word is half as likely again with it."""
 UNSURE_MEAN = 0.5
 """Of `sure`: a sentence whose words are less likely than that, taken together, isn't said at all."""
 
@@ -239,8 +239,8 @@ class Captioner:
     def carried_by(self, crops: Sequence[Crop], sentences: Sequence[Said]) -> list[CarriedBy]:
         """What told the network so: each sentence is judged again with one stream left out.
 
-        A stream carries a sentence if without it a name (any word, where there is no name) becomes less than
-        half as likely. Where no stream does, each of them tells enough alone: the one counts that tells more.
+        A stream carries a sentence if without it a name (any word, where there is no name) is less likely by
+        a third or more. Where no stream does, each tells enough alone: the one counts that tells more.
         """
         streams = [name for name in self._eats if any(self._is_there(crop, name) for crop in crops)]
         tokens = [each.tokens for each in sentences]
