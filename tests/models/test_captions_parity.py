@@ -5,6 +5,8 @@ Every folder of the material's `parity` is built from its meta.json; no number o
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from models import checkpoints  # noqa: E402
+from models.captions import proposals  # noqa: E402
 from models.captions.bmt import captioner, from_released_names  # noqa: E402
-from models.captions.config import CaptionerConfig  # noqa: E402
+from models.captions.config import CaptionerConfig, ProposalConfig  # noqa: E402
 from models.captions.layers import row_mask, smoothed_loss  # noqa: E402
+from models.captions.proposals import Proposals, total_loss  # noqa: E402
 from tests.parity import Entry, entry_of  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -87,3 +91,107 @@ def test_parity_of_bmts_captioner_of_the_published_size(shared: Path) -> None:
     given = entry.inputs()
     log_probs = network(bmt_streams(given), given["captions"]).numpy()
     entry.compare({"log_probs": log_probs, "log_probs_last": log_probs[0, -1]})
+
+
+def proposals_of(entry: Entry) -> tuple[Any, dict[str, Tensor]]:
+    """The network of an entry, and its streams, padded as the entry's."""
+    held = dict(entry.hyperparameters)
+    if "anchors_v" in held:
+        anchors = {"audio": held["anchors_a"], "video": held["anchors_v"]}
+        for ours, theirs in (("kernel_sizes", "kernel"), ("strides", "stride"), ("pad_feats_up_to", "pad")):
+            held[ours] = {"audio": held[f"{theirs}_a"], "video": held[f"{theirs}_v"]}
+        held |= {"conv_layers_audio": held["conv_a"], "conv_layers_video": held["conv_v"]}
+    else:
+        anchors = {"audio": np.linspace(1, 200, 48), "video": np.linspace(1, 200, 128)}
+        layers = held.pop("conv_layers")
+        held |= {"pad_feats_up_to": held["pad_to"], "conv_layers_audio": layers, "conv_layers_video": layers}
+    config = ProposalConfig.from_released(held, anchors)
+    streams = {
+        stream: nn.functional.pad(rows, (0, 0, 0, config.pad_to[stream] - rows.shape[1]), value=1.0)
+        for stream, rows in bmt_streams(entry.inputs()).items()
+    }
+    return filled(Proposals(config), entry), streams
+
+
+@torch.inference_mode()
+def test_parity_of_bmts_proposals(shared: Path) -> None:
+    """What the network gives and loses, and what is left of it after each step of sifting."""
+    entry = entry_of(shared, "bmt_proposals")
+    network, streams = proposals_of(entry)
+    given = entry.inputs()
+    found = network(streams)
+    losses = network.losses(streams, given["targets"])
+    ours = {"predictions": found, "loss": total_loss(losses, network.config)}
+    for stream, each in losses.items():
+        of = stream[0].upper()
+        ours |= {f"{of}_loss_x": each.centre, f"{of}_loss_w": each.length}
+        ours |= {f"{of}_loss_conf_obj": each.event, f"{of}_loss_conf_noobj": each.no_event}
+    theirs = entry.arrays("out.")
+    for film, duration_s in enumerate(given["durations"].tolist()):
+        long = proposals.without_short(proposals.clipped(proposals.corners(found[film]), duration_s))
+        top = proposals.surest(long, len(theirs[f"post{film}_topk"]))
+        ours |= {
+            f"post{film}_n_after_short": torch.tensor(len(long)),
+            f"post{film}_topk": top,
+            f"post{film}_nms0p4": proposals.apart(top, 0.4),
+        }
+    first = proposals.surest(found, theirs["postprocess_preds_top25"].shape[1])
+    ours["postprocess_preds_top25"] = proposals.clipped(proposals.corners(first), given["durations"])
+    entry.compare(as_numpy(ours))
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_parity_of_bmts_proposals_of_the_published_size(shared: Path) -> None:
+    entry = entry_of(shared, "bmt_proposals_full_recipe")
+    network, streams = proposals_of(entry)
+    entry.compare({"predictions": network(streams).numpy()})
+
+
+def test_parity_of_bmts_overlaps_and_crops(shared: Path) -> None:
+    entry = entry_of(shared, "bmt_utils")
+    given = entry.inputs()
+    pair = (proposals.corners(given[f"seg_{each}_center_length"]) for each in "ab")
+    rows = len(given["feature"])
+    cropped = [proposals.crop(rows, *segment) for segment in given["segments"].tolist()]
+    entry.compare(
+        {
+            "tiou": proposals.tiou(*pair).numpy(),
+            "crop_start_len": np.array([[each.start, each.stop - each.start] for each in cropped]),
+        }
+    )
+
+
+def event_lengths_s(shared: Path) -> np.ndarray:
+    path = shared / "captions" / "train.csv"
+    if not path.exists():
+        pytest.skip("the material has no training captions")
+    with path.open(newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t")
+        return np.array([float(row["end"]) - float(row["start"]) for row in rows])
+
+
+def test_parity_of_bmts_anchors(shared: Path) -> None:
+    """The authors' anchors come from 37,417 events, of which the material has nine in ten: near, no nearer.
+
+    Held against scikit-learn on the same events they are the same.
+    """
+    path = shared / "parity" / "bmt_anchors" / "anchors.json"
+    if not path.exists():
+        pytest.skip("the material has no anchors")
+    lengths_s = event_lengths_s(shared)
+    events = lengths_s[lengths_s > 0].astype(np.float32)[:, None]
+    for count, theirs in json.loads(path.read_text())["anchors"].items():
+        ours = proposals.anchors_s(lengths_s, int(count))
+        np.testing.assert_allclose(ours, theirs, rtol=0.25)
+        assert np.mean(np.divide(ours, theirs)) == pytest.approx(1, abs=0.13)
+        cluster = pytest.importorskip("sklearn.cluster")
+        means = cluster.KMeans(int(count), random_state=13, init="random", n_init=1).fit(events)
+        np.testing.assert_allclose(ours, np.sort(means.cluster_centers_.ravel()), rtol=2e-3)
+
+
+@pytest.mark.parametrize("stream", ["audio", "video"])
+def test_parity_of_bmts_kernel_sizes(shared: Path, stream: str) -> None:
+    entry = entry_of(shared, "bmt_proposals_full_recipe")
+    stride_s, theirs = (entry.hyperparameters[key][stream] for key in ("strides", "kernel_sizes"))
+    assert list(proposals.kernel_sizes(event_lengths_s(shared), len(theirs), stride_s)) == theirs
