@@ -138,6 +138,23 @@ def lost_sounds(root: Any, path: str) -> tuple[int, int]:
     return max(0, there - _count_sounds(read(path))), there
 
 
+def lost_markers(root: Any, path: str) -> tuple[int, int]:
+    """Likewise of its markers, wherever they stand; a format that can only be written is believed."""
+    there = _count_markers(root)
+    if path == STDIO or _writer(path).startswith("otio"):
+        return 0, there
+    try:
+        return max(0, there - _count_markers(read(path))), there
+    except TimelineError:
+        return 0, there
+
+
+def _count_markers(root: Any) -> int:
+    from otio_avassist import traces
+
+    return sum(len(getattr(each, "markers", ())) for each in traces.everything(root))
+
+
 def _count_sounds(root: Any) -> int:
     from otio_avassist import places
 
@@ -176,6 +193,28 @@ def write_text(path: Path, text: str) -> None:
     """Text to a file, by a temporary one beside it."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Path) -> str:
+    """What a text file says: UTF-8, UTF-16 with its byte order mark, else the code page of old Windows.
+
+    Raises:
+        TimelineError: it can't be read, or isn't text.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TimelineError(f"{path}: can't be read: {error.strerror or error}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", errors="replace")
+    if "\0" in text:
+        raise TimelineError(f"{path}: wanted text, there are bytes that aren't")
+    return text
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 NAME = "plugin_manifest.json"
 VARIABLE = "OTIO_PLUGIN_MANIFEST_PATH"
+_KINDS = ("adapters", "hook_scripts")
+"""What OpenTimelineIO finds by a file of ours."""
 ABSOLUTE = "avassist doctor --manifest FILE"
 """The command that writes a manifest that `OTIO_PLUGIN_MANIFEST_PATH` may name from anywhere."""
 
@@ -32,11 +34,12 @@ def manifest() -> Any:
 
     ours = manifest_from_file(str(manifest_file()))
     registered = _registered_by_environment()
-    kept = [script for script in ours.hook_scripts if script.name not in registered]
-    for script in kept:
-        script.filepath = _absolute(script.filepath)
-    ours.hook_scripts = kept
-    names = {script.name for script in kept}
+    for kind in _KINDS:
+        kept = [each for each in getattr(ours, kind) if each.name not in registered]
+        for each in kept:
+            each.filepath = _absolute(each.filepath)
+        setattr(ours, kind, kept)
+    names = {script.name for script in ours.hook_scripts}
     ours.hooks = {trigger: [name for name in hooks if name in names] for trigger, hooks in ours.hooks.items()}
     return ours
 
@@ -46,11 +49,12 @@ def _absolute(path: str) -> str:
 
 
 def _registered_by_environment() -> set[str]:
-    """Names of the hooks in the manifests that the environment variable names."""
+    """Names of the hooks and adapters in the manifests that the environment variable names."""
     names: set[str] = set()
     for path in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         if Path(path).is_file():
-            names |= {script.get("name") for script in _read(Path(path)).get("hook_scripts", ())}
+            data = _read(Path(path))
+            names |= {each.get("name") for kind in _KINDS for each in data.get(kind, ())}
     return names
 
 
@@ -65,8 +69,8 @@ def absolute_manifest() -> str:
     import json
 
     data = _read(manifest_file())
-    for script in data["hook_scripts"]:
-        script["filepath"] = _absolute(script["filepath"])
+    for each in (each for kind in _KINDS for each in data.get(kind, ())):
+        each["filepath"] = _absolute(each["filepath"])
     return json.dumps(data, indent=4) + "\n"
 
 

@@ -7,6 +7,7 @@ and fail below zero, hence this file.
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 _NTSC = Fraction(1000, 1001)
@@ -33,6 +34,12 @@ def whole_frames(seconds: float, rate: float) -> int:
     """The nearest whole number of frames; halves go away from zero, so that signs don't matter."""
     frames = seconds * float(exact_rate(rate))
     return int(math.copysign(math.floor(abs(frames) + 0.5), frames))
+
+
+def nearest(number: Fraction) -> int:
+    """The nearest whole number, exactly; halves go away from zero."""
+    whole = math.floor(abs(number) + Fraction(1, 2))
+    return whole if number >= 0 else -whole
 
 
 def timecode(seconds: float, rate: float, start_timecode_s: float = 0.0, *, drop: bool | None = None) -> str:
@@ -66,6 +73,48 @@ def clock(seconds: float) -> str:
 
 def _clock(whole_s: int) -> str:
     return f"{whole_s // 3600:02d}:{whole_s // 60 % 60:02d}:{whole_s % 60:02d}"
+
+
+def frame_number(label: str, rate: float, *, drop: bool = False) -> int:
+    """HH:MM:SS:FF -> how many frames after 00:00:00:00 it stands; whatever parts the frames from the seconds.
+
+    Labels that drop frame leaves out stand for the frame that follows.
+
+    Raises:
+        ValueError: that is no label of this rate.
+    """
+    found = re.fullmatch(r"(-?)(\d+):(\d{1,2}):(\d{1,2})[:;.,](\d{1,3})", label.strip())
+    nominal = math.ceil(exact_rate(rate))
+    if not found:
+        raise ValueError(f"wanted a timecode such as 01:00:00:00, there is {label!r}")
+    hours, minutes, whole_s, frames = (int(part) for part in found.groups()[1:])
+    if minutes > 59 or whole_s > 59 or frames >= nominal:
+        raise ValueError(f"{label} is no timecode at {rate:g} frames per second")
+    number = ((hours * 60 + minutes) * 60 + whole_s) * nominal + frames
+    if drop and counts_in_drop_frame(rate):
+        skipped = nominal // 15
+        if whole_s == 0 and minutes % 10 and frames < skipped:
+            number += skipped - frames
+        number -= skipped * (hours * 54 + minutes - minutes // 10)
+    return -number if found[1] else number
+
+
+def counts_in_drop_frame(rate: float) -> bool:
+    """Whether there is such a thing at this rate: 29.97 and 59.94."""
+    return exact_rate(rate) in (30 * _NTSC, 60 * _NTSC)
+
+
+def starts_in_drop_frame(number: int, rate: float) -> bool:
+    """Whether a timeline whose first frame has this number is likelier to be counted in drop frame.
+
+    Timelines start on whole minutes: 107892 is 01:00:00;00 in drop frame, and 108000 is 01:00:00:00 out of
+    it. Where both read round or neither does, editors' own choice at these rates stands: drop frame.
+    """
+    if not counts_in_drop_frame(rate):
+        return False
+    round_number = number % (60 * math.ceil(exact_rate(rate))) == 0
+    label = timecode(number / float(exact_rate(rate)), rate, drop=True)
+    return label.endswith(":00;00") or not round_number
 
 
 def _labelled(number: int, nominal: int) -> int:

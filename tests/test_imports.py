@@ -29,7 +29,7 @@ FORBIDDEN = {
     # Timelines know neither media nor arrays.
     **{
         f"otio_avassist/{name}.py": {"numpy", "av", "onnxruntime"}
-        for name in ("spans", "places", "traces", "edits", "review", "check")
+        for name in ("spans", "places", "marks", "traces", "edits", "review", "check")
     },
     # Words and numbers know none of the three.
     **{
@@ -185,7 +185,7 @@ def test_folders_of_tests_mirror_the_folders_of_the_code():
 
 
 def test_rational_time_lives_only_where_timelines_are_read_and_written():
-    homes = {"spans.py", "places.py", "edits.py", "files.py", "demo.py", "check.py", "review.py"}
+    homes = {"spans.py", "places.py", "marks.py", "edits.py", "files.py", "demo.py", "check.py", "review.py"}
     found = [path for path in sources("otio_avassist") if names_in(path) & {"RationalTime", "TimeRange"}]
     assert {path.name for path in found} <= homes
 
