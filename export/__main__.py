@@ -49,6 +49,21 @@ def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: i
     click.echo(f"{done.folder}: {done.card.network} {done.card.version}, parity {done.card.parity}")
 
 
+@cli.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for their bundles.  [default: where bundles of this user are looked for]",
+)
+def fetch(names: tuple[str, ...], out: Path | None) -> None:
+    """Bring other people's networks, as far as captions need them or by NAME, and make bundles of them."""
+    from export.fetch import fetch_all  # PyTorch takes seconds: not paid by --help
+
+    for folder in fetch_all(names or ("yamnet", "efficientnet-lite0"), out, click.echo):
+        click.echo(folder)
+
+
 def main() -> None:
     """Run the command; a failure is one line on stderr and the error's own exit code."""
     try:

@@ -7,9 +7,14 @@ Knows no task and no card.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
+import shutil
+import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from otio_avassist.bundles import Graph
+from otio_avassist.errors import BundleError
 
 OPSET = 20
 """Standard operators only, each with a CUDA kernel in 16 and 32 bits; LayerNormalization needs 17, Gelu 20.
@@ -27,30 +33,41 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md
 """
 
 Inputs = Mapping[str, Tensor]
+Axes = Mapping[str, Mapping[int, str]]
+"""By input, which of its axes take any size, and what that size is called."""
 
 
-def write_graph(module: nn.Module, example: Inputs, outputs: list[str], path: Path) -> None:
-    """Write `module` as a graph whose inputs are named as in `example`, with any number of items in a batch.
+def write_graph(
+    module: nn.Module, example: Inputs, outputs: Sequence[str], path: Path, *, axes: Axes | None = None
+) -> None:
+    """Write `module` as a graph whose inputs are named as in `example`, with axes of any size.
 
     Args:
-        module: in eval mode; its forward takes the inputs in the order of `example`.
-        example: tensors whose first axis is the batch; two items or more, or the batch is taken for fixed.
+        module: in eval mode; its forward takes the inputs in the order of `example`, or as `*inputs`.
+        example: tensors; two or more along each free axis, or the axis is taken for fixed.
         outputs: names of what the forward gives.
         path: where the graph goes.
+        axes: by input, which of its axes are free and what they are called; those of one name have one size.
+            An input that isn't named has none. None: the first axis of each input is the batch.
     """
+    if axes is None:
+        axes = {name: {0: "batch"} for name in example}
+    sizes = {size: torch.export.Dim(size) for free in axes.values() for size in free.values()}
+    shapes = tuple({axis: sizes[size] for axis, size in axes.get(name, {}).items()} for name in example)
+    takes = inspect.signature(module.forward).parameters.values()
+    in_one = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in takes)
     # The exporter speaks of missing torchvision and skipped foldings, which are no concern of ours.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "# The axis name: batch", UserWarning)
+        warnings.filterwarnings("ignore", "# The axis name: ", UserWarning)
         program = torch.onnx.export(
             module,
             tuple(example.values()),
             dynamo=True,
             opset_version=OPSET,
             input_names=list(example),
-            output_names=outputs,
-            dynamic_shapes=[{0: batch} for _ in example],
+            output_names=list(outputs),
+            dynamic_shapes=(shapes,) if in_one else shapes,
             verbose=False,
         )
     assert program is not None
@@ -78,24 +95,67 @@ def _with_metadata(model: onnx.ModelProto) -> Iterable[Any]:
     yield from model.graph.initializer
 
 
-def largest_difference(module: nn.Module, path: Path, cases: Iterable[Inputs]) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Difference:
+    """How far one output of a graph is from the module's."""
+
+    largest: float
+    """The largest absolute difference."""
+    reach: float
+    """The largest absolute value of the module's own output."""
+
+
+def differences(module: nn.Module, path: Path, cases: Iterable[Inputs]) -> dict[str, Difference]:
     """Run `module` and the graph at `path` on the CPU over `cases`; the graph may be in half precision.
 
     Returns:
-        The largest absolute difference between the two, and the largest absolute output of the module.
+        By output of the graph, the worst of all cases.
     """
     import onnxruntime  # half a second: paid by who compares
 
+    onnxruntime.set_default_logger_severity(4)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    kinds = {each.name: np.float16 if "16" in each.type else np.float32 for each in session.get_inputs()}
-    difference = largest = 0.0
+    halves = {each.name for each in session.get_inputs() if each.type == "tensor(float16)"}
+    names = [each.name for each in session.get_outputs()]
+    worst = {name: Difference(0.0, 0.0) for name in names}
     for inputs in cases:
         with torch.inference_mode():
-            wanted = module(*inputs.values()).numpy()
-        (got,) = session.run(None, {name: x.numpy().astype(kinds[name]) for name, x in inputs.items()})
-        difference = max(difference, float(np.abs(got - wanted).max()))
-        largest = max(largest, float(np.abs(wanted).max()))
-    return difference, largest
+            wanted = module(*inputs.values())
+        arrays = {name: x.numpy() for name, x in inputs.items()}
+        got = session.run(None, {k: x.astype(np.float16) if k in halves else x for k, x in arrays.items()})
+        for name, one, other in zip(names, _each(wanted), got, strict=True):
+            ours = one.numpy()
+            if ours.shape != other.shape:
+                raise BundleError(
+                    f"{path.name}: {name}: PyTorch gives {ours.shape}, onnxruntime {other.shape}"
+                )
+            apart = np.abs(ours.astype(np.float64) - other).max(initial=0.0)
+            reach = np.abs(ours.astype(np.float64)).max(initial=0.0)
+            # np.maximum lets a NaN through, which max() may swallow.
+            worst[name] = Difference(
+                float(np.maximum(worst[name].largest, apart)), max(worst[name].reach, float(reach))
+            )
+    return worst
+
+
+def _each(outputs: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
+
+
+def check(module: nn.Module, path: Path, cases: Iterable[Inputs], allowed: float) -> dict[str, float]:
+    """The largest difference of each output over `cases`, which should be of other sizes than were traced.
+
+    Raises:
+        BundleError: one is more than `allowed` times the largest value of its output.
+    """
+    found = differences(module, path, cases)
+    for name, each in found.items():
+        if not each.largest <= allowed * each.reach:
+            raise BundleError(
+                f"{path.name}: onnxruntime differs from PyTorch by {each.largest:.3g} where {name} reaches "
+                f"{each.reach:.3g}; wanted at most {allowed * each.reach:.3g}"
+            )
+    return {name: each.largest for name, each in found.items()}
 
 
 def describe(path: Path) -> Graph:
@@ -111,3 +171,16 @@ def describe(path: Path) -> Graph:
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
     return tuple(size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim)
+
+
+@contextmanager
+def in_place_of(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` that takes its place when all went well, and vanishes otherwise."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as workshop:
+        made, former = Path(workshop, "made"), Path(workshop, "former")
+        made.mkdir()
+        yield made
+        if out.exists():
+            out.rename(former)
+        shutil.move(made, out)

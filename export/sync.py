@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export.graphs import describe, largest_difference, write_graph
+from export.graphs import check, describe, in_place_of, write_graph
 from models import checkpoints
 from models.checkpoints import CheckpointError
 from models.sync.config import Clip, SyncConfig
 from models.sync.sparsesync import SparseSync
 from otio_avassist import bundles
 from otio_avassist.bundles import Card
-from otio_avassist.errors import BundleError
 
 FIGURES = "figures.json"
 ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest logit, PyTorch in 32 bits against onnxruntime
@@ -76,15 +72,16 @@ def export_sync(
     checkpoints.fill(network, held.state_dict, source=str(checkpoint))
     module = SyncGraph(network).eval()
 
-    with _in_place_of(out) as folder:
+    with in_place_of(out) as folder:
         write_graph(module, _inputs(config.clip, 2), ["logits"], folder / "sync.onnx")
         graph = describe(folder / "sync.onnx")
-        parity: dict[str, Any] = {"logits": _parity(module, folder / "sync.onnx", config.clip, ALLOWED)}
+        others = [_inputs(config.clip, count) for count in (1, 3)]
+        parity: dict[str, Any] = check(module, folder / "sync.onnx", others, ALLOWED)
         if fp16:
             halves = {name: x.half() for name, x in _inputs(config.clip, 2).items()}
             write_graph(copy.deepcopy(module).half(), halves, ["logits"], folder / "sync.fp16.onnx")
             graph = replace(graph, fp16=describe(folder / "sync.fp16.onnx"))
-            parity["fp16"] = {"logits": _parity(module, folder / "sync.fp16.onnx", config.clip, ALLOWED_HALF)}
+            parity["fp16"] = check(module, folder / "sync.fp16.onnx", others, ALLOWED_HALF)
         card = Card(
             task="sync",
             network=words["network"],
@@ -128,27 +125,3 @@ def _inputs(clip: Clip, count: int) -> dict[str, Tensor]:
         "vis": torch.randn(count, clip.frames, 3, clip.crop, clip.crop, generator=draw),
         "aud": torch.randn(count, 1, *clip.spectrogram, generator=draw),
     }
-
-
-def _parity(module: nn.Module, graph: Path, clip: Clip, allowed: float) -> float:
-    """The largest difference over batches other than the traced one; refused where it is too large."""
-    difference, largest = largest_difference(module, graph, (_inputs(clip, count) for count in (1, 3)))
-    if not difference <= allowed * largest:
-        raise BundleError(
-            f"{graph.name}: onnxruntime differs from PyTorch by {difference:.3g} where logits reach "
-            f"{largest:.3g}; wanted at most {allowed * largest:.3g}"
-        )
-    return difference
-
-
-@contextmanager
-def _in_place_of(out: Path) -> Iterator[Path]:
-    """A new folder beside `out` that takes its place when all went well, and vanishes otherwise."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as workshop:
-        made, former = Path(workshop, "made"), Path(workshop, "former")
-        made.mkdir()
-        yield made
-        if out.exists():
-            out.rename(former)
-        shutil.move(made, out)

@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otio_avassist.catalogue import CATALOGUE
 from otio_avassist.errors import BundleError, DeviceError, UsageError, first_line
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Card:
     """Measured on named data."""
     parity: Mapping[str, Any] = field(default_factory=dict)
     """Largest difference between PyTorch and onnxruntime, by output."""
+    needs: tuple[str, ...] = ()
+    """Other bundles whose outputs this one takes in, by the task of their cards: yamnet …"""
 
     @classmethod
     def from_json(cls, data: Any, where: str = CARD) -> Card:
@@ -109,9 +112,14 @@ class Card:
         _check_fields(cls, data, where)
         graphs = {name: Graph.from_json(graph, f"{where}: {name}") for name, graph in data["graphs"].items()}
         card = cls(
-            **{name: value for name, value in data.items() if name not in ("schema", "graphs", "classes")},
+            **{
+                name: value
+                for name, value in data.items()
+                if name not in ("schema", "graphs", "classes", "needs")
+            },
             graphs=graphs,
             classes=tuple(data.get("classes", ())),
+            needs=tuple(data.get("needs", ())),
         )
         for name, graph in graphs.items():
             _check_classes(card.classes, graph, f"{where}: {name}")
@@ -119,7 +127,8 @@ class Card:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives the same card back."""
-        return {"schema": SCHEMA, **asdict(self)}
+        # What needs nothing doesn't say so: cards from before there were needs stay as they are.
+        return {"schema": SCHEMA, **{k: v for k, v in asdict(self).items() if v or k != "needs"}}
 
     @classmethod
     def read(cls, folder: Path) -> Card:
@@ -146,7 +155,7 @@ def _check_fields(kind: type[Card] | type[Graph], data: Any, where: str) -> None
     if not isinstance(data, Mapping) or not isinstance(data.get("graphs", {}), Mapping):
         raise BundleError(f"{where}: wanted an object, with graphs by name")
     known = {each.name for each in fields(kind)}
-    optional = {"fp16", "classes", "batch", "training", "figures", "parity"}
+    optional = {"fp16", "classes", "batch", "training", "figures", "parity", "needs"}
     missing = sorted(known - optional - data.keys())
     unknown = sorted(data.keys() - known - {"schema"})
     if missing:
@@ -178,7 +187,7 @@ class Listed:
 
 
 def listing() -> list[Listed]:
-    """Every bundle of `$OTIO_AVASSIST_BUNDLES` and of the plugin itself, in search order."""
+    """Every bundle of `$OTIO_AVASSIST_BUNDLES`, of this user and of the plugin itself, in search order."""
     return [_listed(folder) for folder in _folders()]
 
 
@@ -189,9 +198,33 @@ def _listed(folder: Path) -> Listed:
         return Listed(folder, None, str(error))
 
 
+def user_folder() -> Path:
+    """Where this user's fetched bundles stand, by the custom of the system; it need not exist yet."""
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        home = Path.home() / "Library" / "Application Support"
+    else:
+        home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home, "otio-avassist", "bundles")
+
+
+def places() -> tuple[Path, ...]:
+    """Folders in which bundles and other fetched things are looked for, in search order."""
+    return (*_named(), user_folder(), SHIPPED)
+
+
+def writable_folder() -> Path:
+    """Where to put what is fetched: the first folder of `$OTIO_AVASSIST_BUNDLES`, else this user's."""
+    return next((place for place in _named() if not (place / CARD).is_file()), user_folder())
+
+
+def _named() -> list[Path]:
+    return [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+
+
 def _folders() -> Iterator[Path]:
-    named = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
-    for place in (*named, SHIPPED):
+    for place in places():
         if (place / CARD).is_file():
             yield place
         elif place.is_dir():
@@ -199,7 +232,7 @@ def _folders() -> Iterator[Path]:
 
 
 def find(task: str, explicit: Path | None = None) -> Path:
-    """The folder of a task's bundle: `explicit`, else from `$OTIO_AVASSIST_BUNDLES`, else the shipped one.
+    """A task's bundle: `explicit`, else the first in `$OTIO_AVASSIST_BUNDLES`, fetched, or shipped.
 
     Raises:
         BundleError: there is none; or the explicit one isn't a bundle, or is one for another task.
@@ -214,7 +247,7 @@ def find(task: str, explicit: Path | None = None) -> Path:
         if each.card is not None and each.card.task == task:
             return each.folder
     broken = "".join(f"; {each.problem}" for each in installed if each.problem)
-    raise BundleError(f"no bundle for {task} in ${VARIABLE} nor in the plugin{broken}")
+    raise BundleError(f"no bundle for {task} in ${VARIABLE}, {user_folder()} nor in the plugin{broken}")
 
 
 def choose_providers(device: str, available: Sequence[str], platform: str) -> tuple[str, ...]:
@@ -362,6 +395,80 @@ def load(
     )
     log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
     return model
+
+
+class Bundle:
+    """A bundle ready to be asked, graph by graph: `bundle["encode"](audio=…)`; each is loaded on first use.
+
+    `bundle.needs["yamnet"]` is the bundle that the card calls so, found when this one was opened.
+    """
+
+    def __init__(
+        self, folder: Path, card: Card, device: str, threads: int | None, needs: Mapping[str, Bundle]
+    ):
+        self.folder = folder
+        self.card = card
+        self.needs = needs
+        self.asked_device = device
+        """What the caller asked for."""
+        self._threads = threads
+        self._models: dict[str, Model] = {}
+
+    @property
+    def sha256(self) -> str:
+        """Of all its graphs together: of a bundle of one graph, that graph's own."""
+        hashes = [self.card.graphs[name].sha256 for name in sorted(self.card.graphs)]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    @property
+    def device(self) -> str:
+        """What really runs: of the graphs loaded so far, else of the first one, which is loaded then."""
+        model = next(iter(self._models.values()), None) or self[next(iter(self.card.graphs))]
+        return model.device
+
+    def __contains__(self, graph: str) -> bool:
+        return graph in self.card.graphs
+
+    def __getitem__(self, graph: str) -> Model:
+        """A graph by the card's name for it; raises as `load` does."""
+        if graph not in self._models:
+            self._models[graph] = load(
+                self.folder, device=self.asked_device, threads=self._threads, graph=graph
+            )
+        return self._models[graph]
+
+
+def open_bundle(folder: Path, *, device: str = "auto", threads: int | None = None) -> Bundle:
+    """Open a bundle and those it needs; graphs are read when they are first asked for.
+
+    Args:
+        folder: a bundle.
+        device: "auto" takes the best that works; "cpu"; "cuda" or nothing.
+        threads: of the CPU; None: $OMP_NUM_THREADS, else as many as this process may use.
+
+    Raises:
+        BundleError: no card, or a bundle that it needs isn't there; the message says how to get it.
+        DeviceError: CUDA was asked for and isn't there.
+    """
+    card = Card.read(folder)
+    needs, missing = {}, []
+    for name in card.needs:
+        try:
+            needs[name] = open_bundle(find(name), device=device, threads=threads)
+        except BundleError as error:
+            missing.append(_how_to_get(name, error))
+    if missing:
+        raise BundleError(
+            f"{card.network} for {card.task} needs what isn't on this machine:\n"
+            + "\n".join(f"  {each}" for each in missing)
+        )
+    check_device(device)
+    return Bundle(folder, card, device, threads, needs)
+
+
+def _how_to_get(name: str, error: BundleError) -> str:
+    entry = CATALOGUE.get(name)
+    return f"{entry.describe()}; to get it: {entry.how}" if entry else str(error)
 
 
 def check_device(device: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click  # all else is imported by the command that needs it: --help must come at once
 
 if TYPE_CHECKING:
-    from otio_avassist.pipeline import Settings
+    from otio_avassist.pipeline import Report, Settings
 
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 FOUND_NOTHING = 3
@@ -262,7 +262,7 @@ def _run_one(
     if target is not None:
         files.write(done.timeline, target)
         written.append(target)
-        _say_lost_sounds(done.timeline, target)
+        _say_lost(report, done.timeline, target)
         beside = files.sidecar_of(target)
         if beside is not None and done.sidecar:
             review.write_sidecar(beside, done.sidecar)
@@ -380,14 +380,27 @@ def _check_targets(
                 )
 
 
-def _say_lost_sounds(root: Any, target: str) -> None:
+def _say_lost(report: Report, root: Any, target: str) -> None:
+    """What of this run's work the format of the file can't say."""
     from otio_avassist import files
 
-    lost, there = files.lost_sounds(root, target)
-    if lost:
+    done = {line.outcome.action for line in report.findings}
+    sounds = (
+        files.lost_sounds(root, target)
+        if "sync" in {each.finding.task for each in report.findings}
+        else (0, 0)
+    )
+    if sounds[0]:
         click.echo(
-            f"avassist: {target}: this format doesn't hold {lost} of {there} sound clips, so what was mended"
-            " in them isn't in it; .otio holds them all",
+            f"avassist: {target}: this format doesn't hold {sounds[0]} of {sounds[1]} sound clips, so what was"
+            " mended in them isn't in it; .otio holds them all",
+            err=True,
+        )
+    markers = files.lost_markers(root, target) if done & {"captioned", "marked"} else (0, 0)
+    if markers[0]:
+        click.echo(
+            f"avassist: {target}: this format doesn't hold {markers[0]} of {markers[1]} markers, so what they"
+            " say isn't in it; .otio holds them all",
             err=True,
         )
 
@@ -428,21 +441,25 @@ def _record(named: Path | None, *timelines: str) -> dict[str, Any] | None:
 
 
 @avassist.command(name="bundles")
-@click.argument("action", type=click.Choice(["list", "check"]), default="list")
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("action", type=click.Choice(["list", "check", "fetch"]), default="list")
+@click.argument("what", required=False, metavar="[FOLDER|NAME]")
 @click.pass_context
-def bundles_command(context: click.Context, action: str, folder: Path | None) -> None:
-    """List the networks that are installed, or check that a bundle is what its card says."""
+def bundles_command(context: click.Context, action: str, what: str | None) -> None:
+    """List the networks that are installed, check that a bundle is what its card says, or fetch one by name."""
+    if action == "fetch":
+        _fetch(what)
+        return
     from otio_avassist import bundles
     from otio_avassist.errors import BundleError
 
-    folders = [folder] if folder else [each.folder for each in bundles.listing()]
+    folders = [Path(what)] if what else [each.folder for each in bundles.listing()]
     failed = False
     for each in folders:
         try:
             card = bundles.Card.read(each)
             if action == "check":
-                bundles.load(each, device="cpu")
+                for graph in card.graphs:
+                    bundles.load(each, device="cpu", graph=graph)
         except BundleError as error:
             click.echo(f"{each}: {error}")
             failed = True
@@ -453,6 +470,20 @@ def bundles_command(context: click.Context, action: str, folder: Path | None) ->
     if not folders:
         click.echo(f"no bundle: neither in ${bundles.VARIABLE} nor in the plugin")
     context.exit(FAILED if failed else 0)
+
+
+def _fetch(name: str | None) -> None:
+    """Bring one network of the catalogue, or say what there is."""
+    from otio_avassist import fetch
+    from otio_avassist.catalogue import CATALOGUE
+
+    if name is None:
+        for each in CATALOGUE.values():
+            click.echo(f"{each.describe()}; to get it: {each.how}")
+        return
+    wanted = fetch.entry(name)
+    click.echo(wanted.describe(), err=True)
+    click.echo(fetch.into_folder(wanted))
 
 
 @avassist.command()

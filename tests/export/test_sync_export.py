@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
+from export.graphs import Difference  # noqa: E402
 from export.sync import export_sync  # noqa: E402
 from models import checkpoints  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
@@ -142,7 +143,7 @@ def test_a_bundle_that_fails_its_check_leaves_what_stood_there(
     monkeypatch.setattr("export.sync.ALLOWED", -1.0)
     monkeypatch.setattr("export.sync.write_graph", lambda *_: None)
     monkeypatch.setattr("export.sync.describe", lambda *_: None)
-    monkeypatch.setattr("export.sync.largest_difference", lambda *_: (0.5, 1.0))
+    monkeypatch.setattr("export.graphs.differences", lambda *_: {"logits": Difference(0.5, 1.0)})
     with pytest.raises(BundleError, match=r"differs from PyTorch by 0\.5"):
         export_sync(run / "best.pt", out)
     assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "kept"]
