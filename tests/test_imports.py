@@ -20,11 +20,11 @@ FORBIDDEN = {
     # Media and arrays know no timeline.
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "otio_avassist.spans"}
-        for name in ("windows", "media", "grids")
+        for name in ("windows", "media", "grids", "features", "speech", "captioner")
     },
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "av"}
-        for name in ("signals", "alignment", "bundles", "sampling")
+        for name in ("signals", "alignment", "bundles", "fetch", "sampling")
     },
     # Timelines know neither media nor arrays.
     **{
@@ -35,6 +35,7 @@ FORBIDDEN = {
     **{
         f"otio_avassist/{name}.py": {"numpy", "av", "onnxruntime", "opentimelineio"}
         for name in (
+            "catalogue",
             "errors",
             "findings",
             "pairing",
