@@ -384,23 +384,19 @@ def _say_lost(report: Report, root: Any, target: str) -> None:
     """What of this run's work the format of the file can't say."""
     from otio_avassist import files
 
-    done = {line.outcome.action for line in report.findings}
-    sounds = (
-        files.lost_sounds(root, target)
-        if "sync" in {each.finding.task for each in report.findings}
-        else (0, 0)
-    )
-    if sounds[0]:
+    actions = {line.outcome.action for line in report.findings}
+    lost, there = files.lost_sounds(root, target)
+    if lost and actions != {"captioned"}:
         click.echo(
-            f"avassist: {target}: this format doesn't hold {sounds[0]} of {sounds[1]} sound clips, so what was"
-            " mended in them isn't in it; .otio holds them all",
+            f"avassist: {target}: this format doesn't hold {lost} of {there} sound clips, so what was mended"
+            " in them isn't in it; .otio holds them all",
             err=True,
         )
-    markers = files.lost_markers(root, target) if done & {"captioned", "marked"} else (0, 0)
-    if markers[0]:
+    lost, there = files.lost_markers(root, target)
+    if lost and actions & {"captioned", "marked"}:
         click.echo(
-            f"avassist: {target}: this format doesn't hold {markers[0]} of {markers[1]} markers, so what they"
-            " say isn't in it; .otio holds them all",
+            f"avassist: {target}: this format doesn't hold {lost} of {there} markers, so what they say isn't"
+            " in it; .otio holds them all",
             err=True,
         )
 

@@ -242,6 +242,9 @@ def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, see
     )
     # Resolve shows a marker's note from here and nowhere else.
     marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
+    if not edit.named_by_tag:
+        # And the adapter for Final Cut's XML writes a comment from here and nowhere else.
+        marker.metadata["fcp_xml"] = {"comment": text}
     marker.metadata[NAMESPACE] = dict(edit.note)
     index = len(item.markers)
     while index and task_of(item.markers[index - 1]) > task_of(marker):

@@ -57,9 +57,10 @@ def _named(item: Any) -> re.Match[str] | None:
 
 
 def words_of(marker: otio.schema.Marker) -> tuple[str, str, str]:
-    """(name, comment, note of Resolve), tags and all."""
+    """(name, comment, note of Resolve), tags and all; Final Cut's XML keeps a comment elsewhere."""
     note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
-    return str(marker.name), str(marker.comment), str(note or "")
+    comment = marker.comment or places.plain(marker.metadata.get("fcp_xml")).get("comment", "")
+    return str(marker.name), str(comment or ""), str(note or "")
 
 
 def has_tag(words: str) -> bool:

@@ -513,3 +513,26 @@ def test_a_command_offers_the_options_of_its_own_tasks(avassist, capsys, command
     words = set(capsys.readouterr().out.split())
     assert set(shown.split()) <= words
     assert not set(hidden.split()) & words
+
+
+def test_what_a_format_cannot_say_of_captions_is_said(
+    project: Path, avassist, teller, tmp_path: Path, capsys
+) -> None:
+    assert avassist("captions", project / "cut.otio", "-o", tmp_path / "out.edl", "-q") == 0
+    said = capsys.readouterr().err
+    assert "1 of 1 markers" in said
+    assert "sound" not in said  # nothing was mended in them
+    assert avassist("captions", project / "cut.otio", "-o", tmp_path / "out.otio", "-q") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_captions_go_through_final_cuts_xml_and_are_known_again(
+    project: Path, avassist, teller, tmp_path: Path, capsys
+) -> None:
+    xml, again = tmp_path / "out.xml", tmp_path / "again.otio"
+    assert avassist("captions", project / "cut.otio", "-o", xml, "-q") == 0
+    assert capsys.readouterr().err == ""
+    assert "<comment>A light flashes. [avassist captions" in xml.read_text()
+    (tmp_path / "out.avassist.json").unlink()
+    assert avassist("captions", xml, "-o", again, "-q") == 0
+    assert [each.name for each in markers(again)] == ["light"]
