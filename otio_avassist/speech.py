@@ -164,8 +164,11 @@ UNLIKELY = -1.0
 
 
 def _heard(network: Any, samples: np.ndarray, start_s: float) -> list[Cue]:
-    # Sentences that a network makes up over music and noise feed on what it said before.
-    segments, _ = network.transcribe(samples, beam_size=5, condition_on_previous_text=False)
+    # Over music and noise a network makes up sentences: they feed on what it said before and on trying again,
+    # so it does neither, and is given only what another, smaller one takes for a voice.
+    segments, _ = network.transcribe(
+        samples, beam_size=5, temperature=0.0, condition_on_previous_text=False, vad_filter=True
+    )
     return [
         Cue(start_s + each.start, start_s + each.end, plain(each.text), min(1.0, exp(each.avg_logprob)))
         for each in segments
