@@ -161,6 +161,8 @@ NO_SPEECH = 0.6
 """Of the network's own belief that nobody speaks."""
 UNLIKELY = -1.0
 """Mean log-probability of a sentence that the network would rather not have said."""
+ROUND_AND_ROUND = 2.4
+"""How much shorter a text may become by compression: one that says the same again and again is made up."""
 
 
 def _heard(network: Any, samples: np.ndarray, start_s: float) -> list[Cue]:
@@ -172,5 +174,8 @@ def _heard(network: Any, samples: np.ndarray, start_s: float) -> list[Cue]:
     return [
         Cue(start_s + each.start, start_s + each.end, plain(each.text), min(1.0, exp(each.avg_logprob)))
         for each in segments
-        if each.no_speech_prob < NO_SPEECH and each.avg_logprob > UNLIKELY and plain(each.text)
+        if each.no_speech_prob < NO_SPEECH
+        and each.avg_logprob > UNLIKELY
+        and each.compression_ratio < ROUND_AND_ROUND
+        and plain(each.text)
     ]

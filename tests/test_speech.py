@@ -94,10 +94,9 @@ def test_without_a_speech_network_nothing_is_heard(monkeypatch, tmp_path: Path) 
 def test_sentences_that_the_speech_network_does_not_believe_in_are_left_out(
     monkeypatch, tmp_path: Path
 ) -> None:
-    def segment(start: float, text: str, avg_logprob: float = -0.2, no_speech_prob: float = 0.1):
-        return SimpleNamespace(
-            start=start, end=start + 1, text=text, avg_logprob=avg_logprob, no_speech_prob=no_speech_prob
-        )
+    def segment(start: float, text: str, **belief: float):
+        sure = {"avg_logprob": -0.2, "no_speech_prob": 0.1, "compression_ratio": 1.2}
+        return SimpleNamespace(start=start, end=start + 1, text=text, **(sure | belief))
 
     class WhisperModel:
         def __init__(self, folder: str, **options: object) -> None:
@@ -109,6 +108,7 @@ def test_sentences_that_the_speech_network_does_not_believe_in_are_left_out(
             made_up = [
                 segment(3, "Thanks for watching", no_speech_prob=0.9),
                 segment(4, "Mm", avg_logprob=-2),
+                segment(5, "if it is, if it is, if it is", compression_ratio=9),
             ]
             return iter([segment(1, " Hello  there."), *made_up, segment(5, " ")]), None
 
