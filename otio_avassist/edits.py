@@ -81,10 +81,11 @@ def apply(
     seen = {each.address.path: each for each in places.walk(copy)}
     targets = [(edit, _target(edit, seen)) for edit in edits]
     tracks = _NewTracks()
+    markers = _NewMarkers(copy, tuple(seen.values()))
     for edit, target in targets:
         match edit:
             case AddMarker():
-                _mark(copy, edit, target, seen.values())
+                markers.lay(edit, target)
             case DetachSound():
                 tracks.lay(edit, target)
     # Last, because a gap put in moves its track's later addresses.
@@ -219,37 +220,54 @@ def _index_of(parent: otio.core.Composition, child: otio.core.Composable) -> int
     return next(index for index, each in enumerate(parent) if each is child)
 
 
-def _mark(root: otio.core.SerializableObject, edit: AddMarker, target: Seen, seen: Iterable[Seen]) -> None:
-    holder = places.resolve(root, target.place.timeline)
-    item = holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
-    if edit.on == "clip" or isinstance(item, otio.schema.Clip):
-        item = target.clip
-    together = [each for each in seen if each.place.timeline == target.place.timeline]
-    rate = _spelt_rate(holder, together)
-    if isinstance(item, otio.schema.Clip):
-        marked = _marked_of_clip(edit, target, rate)
-    else:
-        marked = _marked_of_timeline(edit, target, rate, item.source_range)
-    tag = tag_of(edit.note)
-    text = f"{edit.comment} {tag}"
-    if any(marker.comment == text and marker.marked_range == marked for marker in item.markers):
-        return  # two channels of one sound are one finding
-    marker = otio.schema.Marker(
-        name=short_name(edit.name, tag if edit.named_by_tag else ""),
-        marked_range=marked,
-        color=edit.color,
-        comment=text,
-    )
-    # Resolve shows a marker's note from here and nowhere else.
-    marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
-    if not edit.named_by_tag:
-        # And the adapter for Final Cut's XML writes a comment from here and nowhere else.
-        marker.metadata["fcp_xml"] = {"comment": text}
-    marker.metadata[NAMESPACE] = dict(edit.note)
-    index = len(item.markers)
-    while index and task_of(item.markers[index - 1]) > task_of(marker):
-        index -= 1
-    item.markers.insert(index, marker)
+class _NewMarkers:
+    """Markers of our own on timelines and clips; a film has thousands of them."""
+
+    def __init__(self, root: otio.core.SerializableObject, seen: Sequence[Seen]) -> None:
+        self.root, self.seen = root, seen
+        self.rates: dict[tuple[int, ...], float] = {}
+        self.laid: set[tuple[Any, ...]] = set()
+
+    def lay(self, edit: AddMarker, target: Seen) -> None:
+        """Put it on the stack that holds the clip, or on the clip, among ours in the order of tasks."""
+        holder = places.resolve(self.root, target.place.timeline)
+        item = holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
+        if edit.on == "clip" or isinstance(item, otio.schema.Clip):
+            item = target.clip
+        rate = self._rate(holder, target.place.timeline)
+        if isinstance(item, otio.schema.Clip):
+            marked, where = _marked_of_clip(edit, target, rate), target.address.path
+        else:
+            marked = _marked_of_timeline(edit, target, rate, item.source_range)
+            where = target.place.timeline
+        tag = tag_of(edit.note)
+        text = f"{edit.comment} {tag}"
+        key = (edit.on, where, text, marked.start_time.value, marked.duration.value)
+        if key in self.laid:
+            return  # two channels of one sound are one finding
+        self.laid.add(key)
+        marker = otio.schema.Marker(
+            name=short_name(edit.name, tag if edit.named_by_tag else ""),
+            marked_range=marked,
+            color=edit.color,
+            comment=text,
+        )
+        # Resolve shows a marker's note from here and nowhere else.
+        marker.metadata["Resolve_OTIO"] = {"Keywords": [], "Note": text}
+        if not edit.named_by_tag:
+            # And the adapter for Final Cut's XML writes a comment from here and nowhere else.
+            marker.metadata["fcp_xml"] = {"comment": text}
+        marker.metadata[NAMESPACE] = dict(edit.note)
+        index = len(item.markers)
+        while index and task_of(item.markers[index - 1]) > task_of(marker):
+            index -= 1
+        item.markers.insert(index, marker)
+
+    def _rate(self, holder: otio.core.SerializableObject, timeline: tuple[int, ...]) -> float:
+        if timeline not in self.rates:
+            together = [each for each in self.seen if each.place.timeline == timeline]
+            self.rates[timeline] = _spelt_rate(holder, together)
+        return self.rates[timeline]
 
 
 def _marked_of_timeline(edit: AddMarker, target: Seen, rate: float, cut: TimeRange | None) -> TimeRange:

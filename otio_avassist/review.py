@@ -325,10 +325,14 @@ def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
 
     Editors keep a marker's words, and little else; one that drops the sentence has said nothing.
     """
+    by_tag: dict[str, str] = {}
+    for id_, each in kept.items():
+        if each.get("text"):
+            by_tag.setdefault(id_[: traces.TAG_LENGTH], id_)
     for marker in traces.everything(root):
         if not hasattr(marker, "marked_range") or traces.task_of(marker) != "captions":
             continue
-        if (laid := _laid_text(marker, kept)) is None:
+        if (laid := _laid_text(marker, kept, by_tag)) is None:
             continue
         id_, ours = laid
         _, *said = (" ".join(traces.untagged(each).split()) for each in traces.words_of(marker))
@@ -337,13 +341,12 @@ def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
             yield id_, ours, words
 
 
-def _laid_text(marker: Any, kept: Mapping[str, Mapping]) -> tuple[str, str] | None:
+def _laid_text(marker: Any, kept: Mapping[str, Mapping], by_tag: Mapping[str, str]) -> tuple[str, str] | None:
     """(finding id, the sentence that we had put into this marker); None where nobody knows."""
     ours = places.plain(marker.metadata.get(traces.NAMESPACE))
     if ours.get("finding") and ours.get("text"):
         return str(ours["finding"]), str(ours["text"])
-    about = (id_ for id_, each in kept.items() if each.get("text") and traces.is_about(marker, id_))
-    id_ = next(about, None)
+    id_ = by_tag.get(traces.finding_in_words(marker))
     return None if id_ is None else (id_, str(kept[id_]["text"]))
 
 

@@ -21,6 +21,8 @@ NAME_LENGTH = 40
 """Longer names are cut by those who show them."""
 _NAME = re.compile(r"avassist (?P<task>\w+) (?P<finding>[0-9a-f]{1,8})")
 _TAG = re.compile(rf"\[{_NAME.pattern}\]")
+TAG_LENGTH = 8
+"""So much of a finding's id stands in a tag."""
 _UNSAID = "sync"
 """The task of what says none: it was the first one, and alone for a while."""
 
@@ -39,12 +41,10 @@ def task_of(item: Any) -> str:
     return found["task"] if found else ""
 
 
-def is_about(item: Any, finding_id: str) -> bool:
-    """Whether an object of ours speaks of this finding; where only its tag is left, by the id's beginning."""
-    if about := finding_of(item):
-        return about == finding_id
+def finding_in_words(item: Any) -> str:
+    """How the id of the finding begins that the words of an object of ours name; empty where they don't."""
     found = _named(item)
-    return found is not None and finding_id.startswith(found["finding"])
+    return found["finding"] if found else ""
 
 
 def _named(item: Any) -> re.Match[str] | None:
@@ -75,7 +75,7 @@ def untagged(words: str) -> str:
 
 def track_name(note: Mapping[str, Any]) -> str:
     """What a track of ours is called, after the first finding on it."""
-    return f"avassist {note.get('task', _UNSAID)} {str(note.get('finding', '0'))[:8]}"
+    return f"avassist {note.get('task', _UNSAID)} {str(note.get('finding', '0'))[:TAG_LENGTH]}"
 
 
 def tag_of(note: Mapping[str, Any]) -> str:

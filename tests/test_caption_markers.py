@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from otio_avassist import edits, pipeline, remedies
+from otio_avassist import edits, marks, pipeline, remedies
 from otio_avassist.errors import TimelineError
 from otio_avassist.findings import CaptionFinding
 from otio_avassist.spans import Shot
@@ -117,6 +117,19 @@ def test_played_backwards_the_first_that_is_seen_is_the_last_of_the_source() -> 
     cut = timeline(track("Video", back))
     (marker,) = laid(cut, caption(cut, 0.0, 0.4), on="clip").tracks[0][0].markers
     assert frames_of(marker) == (1090, 10)
+
+
+@pytest.mark.parametrize("speed", [1.0, 2.0, 0.5, -1.0, -2.0])
+def test_who_reads_the_markers_of_clips_finds_them_where_those_of_the_timeline_are(speed: float) -> None:
+    warped = clip("a.mov", 1000, 100)
+    if speed != 1.0:
+        warped.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
+    cut = timeline(track("Video", gap(50), warped))
+    found = caption(cut, 2.4, 3.2, picture=(0, 1))
+    (on_clip,) = marks.marks(laid(cut, found, on="clip"))
+    (on_timeline,) = marks.marks(laid(cut, found))
+    assert (on_clip.start, on_clip.duration) == (on_timeline.start, on_timeline.duration)
+    assert (float(on_clip.start), float(on_clip.duration)) == (2.4, 0.8)
 
 
 def test_a_frozen_frame_is_marked_where_it_is_frozen() -> None:
