@@ -248,31 +248,54 @@ def timeline_svgs(bars: Sequence[Bar], label: Callable[[float], str]) -> list[st
     if not bars:
         return []
     first, last = min(bar.start_s for bar in bars), max(bar.end_s for bar in bars)
-    length = next(
-        (each for each in STRIP_S if np.ceil((last - first % each) / each) <= MOST_STRIPS), STRIP_S[-1]
+    length_s = next(
+        (each for each in STRIP_S if np.ceil((last - first // each * each) / each) <= MOST_STRIPS),
+        STRIP_S[-1],
     )
-    rows = [row for row in ROWS if any(bar.row == row for bar in bars)]
+    if last <= length_s:
+        length_s = max(5.0, float(np.ceil(last / 5)) * 5)
+    lanes = _lanes(bars)
     drawn = []
-    for number in range(int(first // length), max(int(np.ceil(last / length)), int(first // length) + 1)):
-        here = [bar for bar in bars if bar.end_s > number * length and bar.start_s < (number + 1) * length]
+    for number in range(int(first // length_s), max(1, int(np.ceil(last / length_s)))):
+        start_s = number * length_s
+        here = [
+            (bar, lane) for bar, lane in lanes if bar.end_s > start_s and bar.start_s < start_s + length_s
+        ]
         if here:
-            drawn.append(_strip(here, rows, number * length, length, label))
+            height = 1 + max(lane for _, lane in lanes)
+            drawn.append(_strip(here, height, start_s, length_s, label))
     return drawn
 
 
+def _lanes(bars: Sequence[Bar]) -> list[tuple[Bar, int]]:
+    """Each bar and its line from the top: its row's first one that is free, so that none hides another."""
+    placed: list[tuple[Bar, int]] = []
+    first = 0
+    for row in ROWS:
+        free_s: list[float] = []
+        for bar in sorted(bars, key=lambda each: (each.start_s, -each.end_s)):
+            if bar.row != row:
+                continue
+            lane = next((k for k, end_s in enumerate(free_s) if end_s <= bar.start_s), len(free_s))
+            free_s[lane : lane + 1] = [bar.end_s]
+            placed.append((bar, first + lane))
+        first += len(free_s)
+    return placed
+
+
 def _strip(
-    bars: Sequence[Bar],
-    rows: Sequence[CarriedBy],
+    bars: Sequence[tuple[Bar, int]],
+    lanes: int,
     start_s: float,
     length_s: float,
     label: Callable[[float], str],
 ) -> str:
-    height = len(rows) * (ROW + ROW_GAP)
+    height = lanes * (ROW + ROW_GAP)
     drawn = []
-    for bar in sorted(bars, key=lambda each: each.start_s):
+    for bar, lane in bars:
         x = max(0.0, WIDTH * (bar.start_s - start_s) / length_s)
         end = min(float(WIDTH), WIDTH * (bar.end_s - start_s) / length_s)
-        y = rows.index(bar.row) * (ROW + ROW_GAP)
+        y = lane * (ROW + ROW_GAP)
         width = max(2.0, end - x)
         room = int(width / LETTER) - 1
         words = bar.name if len(bar.name) <= room else bar.name[: room - 1] + "…" if room > 3 else ""

@@ -175,9 +175,24 @@ def rects(svg: str) -> list[tuple[float, float]]:
 
 def test_a_caption_stands_on_the_time_line_where_it_is():
     (strip,) = figures.timeline_svgs([bar(3.0, 6.0), bar(15.0, 30.0, "seen")], str)
-    assert rects(strip) == [pytest.approx((0.1, 0.2), abs=1e-3), pytest.approx((0.5, 1.0), abs=1e-3)]
-    kinds = [each.get("class") for each in drawing(strip).iter("rect")]
-    assert kinds == ["heard", "seen"]
+    placed = sorted(
+        zip(rects(strip), (each.get("class") for each in drawing(strip).iter("rect")), strict=True)
+    )
+    assert [kind for _, kind in placed] == ["heard", "seen"]
+    assert placed[0][0] == pytest.approx((0.1, 0.2), abs=1e-3)
+    assert placed[1][0] == pytest.approx((0.5, 1.0), abs=1e-3)
+
+
+def test_a_short_film_fills_its_strip():
+    (strip,) = figures.timeline_svgs([bar(0.0, 2.0), bar(8.0, 9.5)], str)
+    assert rects(strip) == [pytest.approx((0.0, 0.2), abs=1e-3), pytest.approx((0.8, 0.95), abs=1e-3)]
+
+
+def test_a_scene_does_not_hide_the_events_in_it():
+    bars = [bar(0.0, 30.0), bar(2.0, 4.0), bar(5.0, 7.0), bar(6.0, 8.0, "seen")]
+    (strip,) = figures.timeline_svgs(bars, str)
+    tops = [float(each.get("y", "nan")) for each in drawing(strip).iter("rect")]
+    assert tops[2] == tops[3] > tops[1] > tops[0]  # seen, the scene, and its two events side by side
 
 
 def test_a_long_film_has_strips_one_under_the_other_and_a_bar_may_go_on_in_the_next():
