@@ -66,6 +66,8 @@ class Numbers:
     proposals: Mapping[str, Any]
     speech: Mapping[str, int]
     """The vocabulary of what is said."""
+    nothing: frozenset[tuple[str, ...]]
+    """Sentences that tell that there is nothing to tell."""
 
     @classmethod
     def from_card(cls, data: Mapping[str, Any], network: str) -> Numbers:
@@ -88,6 +90,7 @@ class Numbers:
                 sure=float(data.get("sure", 0.0)),
                 proposals=dict(data.get("proposals") or {}),
                 speech={word: token for token, word in enumerate(data.get("speech_vocabulary", ()))},
+                nothing=frozenset(tuple(each.split()) for each in data.get("nothing", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"{where}: missing or not a number: {first_line(error)}") from None
@@ -174,7 +177,9 @@ class Captioner:
             given = {name: self._padded(name, chapter.rows[name]) for name in self._eats_to_propose}
         found = self._bundle["propose"](**given)["proposals"][0]
         boxes = corners(found, chapter.end_s - chapter.start_s)
-        boxes = best(boxes[boxes[:, 2] >= self.numbers.proposals.get("threshold", 0.0)], most, nms)
+        boxes = boxes[boxes[:, 2] >= self.numbers.proposals.get("threshold", 0.0)]
+        # A network that answers for every moment says the same event many times: the most are counted last.
+        boxes = best(boxes, len(boxes), nms)[:most] if self._by_log_mel else best(boxes, most, nms)
         boxes[:, :2] += chapter.start_s
         return boxes
 
@@ -300,12 +305,13 @@ class Captioner:
             return None
         pairs = list(zip(sentence.tokens, sentence.log_probs, strict=True))
         names = [value for token, value in pairs if token in self.numbers.names]
-        if exp(sentence.score) < UNSURE_MEAN * self.numbers.sure:
+        words = tuple(self.words[token] for token in sentence.tokens)
+        if exp(sentence.score) < UNSURE_MEAN * self.numbers.sure or words in self.numbers.nothing:
             return None
         counted = names or list(sentence.log_probs)
         return Said(
             sentence.tokens,
-            tuple((self.words[token], exp(value)) for token, value in pairs),
+            tuple(zip(words, map(exp, sentence.log_probs), strict=True)),
             named=bool(names) or not self.numbers.names,
             confidence=exp(sum(counted) / len(counted)),
         )
@@ -409,38 +415,3 @@ def tiou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     both = np.minimum(box[1], boxes[:, 1]) - np.maximum(box[0], boxes[:, 0])
     union = np.maximum(box[1], boxes[:, 1]) - np.minimum(box[0], boxes[:, 0])
     return np.clip(both, 0, None) / np.maximum(union, 1e-9)
-
-
-LIGHT = frozenset(("a", "an", "the", "is", "are", "of", "to", "and", "while", "as", "with", "in", "on", "at"))
-"""Words that tell nothing by themselves."""
-_BREAKS = frozenset(("while", "as", "and", "when", "then", ",", ".", ";", ":"))
-
-
-def sentence(words: Sequence[str]) -> str:
-    """Words of a vocabulary as a sentence is written: "it", "'s", "here" -> "It's here."."""
-    text = ""
-    for word in words:
-        close = not text or word[0] in ".,;:!?)%" or word.startswith("'") or word == "n't" or text[-1] in "(-"
-        text += word if close and word != "-" else ("-" if word == "-" else f" {word}")
-    text = text.strip(" ,;:-")
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
-
-
-def short_name(words: Sequence[str], *, most: int = 5) -> str:
-    """The same in a few words, up to where another clause begins: for where an editor shows little."""
-    found: list[str] = []
-    for word in words:
-        if (word in _BREAKS and found) or len(found) >= most:
-            break
-        if word not in ("a", "an", "the") or found:
-            found.append(word)
-    while found and found[-1] in LIGHT | {"its", "his", "her", "their"}:
-        found.pop()
-    return sentence(found).rstrip(".").lower() or "something"
-
-
-def content(words: Sequence[str]) -> frozenset[str]:
-    """What a sentence says, whatever its order and its small words."""
-    return frozenset(word for word in words if word not in LIGHT and word.isalnum())

@@ -157,13 +157,15 @@ def blocks(
         _blocks(picture, None, fps=fps, side=side, rate=rate, cuts=cuts),
         _blocks(None, sound, fps=fps, side=side, rate=rate),
     ]
-    reached_s, broken = [0.0, 0.0], []
+    reached_s = [0.0, 0.0]
+    broken: list[MediaError] = []
     while min(reached_s) < inf:
         behind = reached_s.index(min(reached_s))
         try:
             block = next(passes[behind], None)
         except MediaError as error:
-            block, broken = None, [*broken, error]
+            block = None
+            broken.append(error)
         reached_s[behind] = inf if block is None else block.start_s
         if block is not None:
             yield block

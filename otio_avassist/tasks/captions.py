@@ -9,7 +9,6 @@ Then every shot gets what it plays, and of all only so much a minute stays as so
 from __future__ import annotations
 
 import json
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -21,11 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from otio_avassist import features, speech, windows
-from otio_avassist.captioner import Captioner, Crop, Said, best, content, sentence, short_name
+from otio_avassist.captioner import Captioner, Crop, best
+from otio_avassist.choice import MINUTE_S, Caption, Ranked, merged, thinned, without_repeats
 from otio_avassist.errors import MediaError, UsageError, first_line
-from otio_avassist.findings import CaptionFinding, CarriedBy, Level, PassedOver
+from otio_avassist.findings import CaptionFinding, Level, PassedOver
 from otio_avassist.progress import Progress, silent
 from otio_avassist.speech import Cue
+from otio_avassist.wording import beginning, sentence, short_name
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle
@@ -37,21 +38,16 @@ OVERLAP_S = 20.0
 """Chapters overlap by so much, or by a quarter of their length: events at a seam are seen whole."""
 SCENE_S = (2.0, 30.0)
 """What is shorter is no scene to speak of; what is longer is described in parts."""
-JOIN_S = 1.0
-"""The same sentence twice, no further apart than this, is one."""
 GAP_S = 2.0
 """Pieces of media that lie this near are looked at as one."""
 SILENCE = 1e-4
 """Root mean square of what is as good as digital silence (-80 dB)."""
 BLACK = 0.06
 """Brightness that no picture with something in it stays below."""
-MINUTE_S = 60.0
 LEAST_S = 0.5
 """Media is looked at for at least this long, so that three frames are a picture too."""
 ENOUGH_S = 1.0
 """A shot that plays so much of an event shows it; of a shorter one, half is enough."""
-RANK_UNNAMED = 0.5
-"""What names nothing is worth so much of what does, where there is room for one only."""
 
 
 @dataclass(frozen=True)
@@ -121,34 +117,6 @@ class Media:
         return self.slip_s if span is self.sound and self.picture is not None else 0.0
 
 
-@dataclass(frozen=True)
-class Caption:
-    """Something that happens in a file, in seconds of it."""
-
-    start_s: float
-    end_s: float
-    level: Level
-    said: Said
-    weight: float = 1.0
-    """Of an event: the belief that it is one."""
-    carried_by: CarriedBy = "heard"
-    doubts: tuple[str, ...] = ()
-    crop: Crop | None = field(default=None, repr=False, compare=False)
-    """What the network was asked about, as long as it may be asked again."""
-
-    @property
-    def confidence(self) -> float:
-        return self.said.confidence * self.weight
-
-    @property
-    def rank(self) -> float:
-        return self.confidence * (1.0 if self.said.named else RANK_UNNAMED)
-
-    @property
-    def says(self) -> frozenset[str]:
-        return content([word for word, _ in self.said.words])
-
-
 def analyse(
     shots: Sequence[Shot], bundle: Bundle, options: Options, progress: Progress = silent
 ) -> Iterator[CaptionFinding | PassedOver]:
@@ -191,10 +159,6 @@ def analyse(
         done_s += each.duration_s
     progress(total_s, total_s, "")
     yield from thinned(without_repeats(found), options.per_minute)
-
-
-Ranked = tuple[float, CaptionFinding]
-"""What a finding is worth where there isn't room for all."""
 
 
 def media_of(shots: Iterable[Shot]) -> list[Media]:
@@ -595,46 +559,6 @@ def _proposal(data: Any) -> tuple[float, float, float]:
     return float(start_s), float(end_s), float(confidence)
 
 
-def merged(captions: Sequence[Caption]) -> list[Caption]:
-    """Captions that say the same of stretches that overlap or adjoin become one: the surer one, over both.
-
-    An event and a scene that say the same: the scene stays where the event fills most of it, else the event,
-    which tells when.
-    """
-    found: list[Caption] = []
-    for each in sorted(captions, key=lambda one: (-one.rank, one.start_s)):
-        twin = next((other for other in found if _same(each, other)), None)
-        if twin is None:
-            found.append(each)
-        else:
-            at = found.index(twin)
-            found[at] = replace(
-                twin, start_s=min(twin.start_s, each.start_s), end_s=max(twin.end_s, each.end_s)
-            )
-    events = [each for each in found if each.level == "event"]
-    dropped = set()
-    for scene in (each for each in found if each.level == "scene"):
-        inside = [each for each in events if each.says == scene.says and _both_s(each, scene) > 0]
-        if sum(_both_s(each, scene) for each in inside) > (scene.end_s - scene.start_s) / 2:
-            dropped |= {id(each) for each in inside}
-        elif inside:
-            dropped.add(id(scene))
-    return sorted((each for each in found if id(each) not in dropped), key=lambda each: each.start_s)
-
-
-def _same(one: Caption, other: Caption) -> bool:
-    return one.level == other.level and _alike(one.says, other.says) and _both_s(one, other) >= -JOIN_S
-
-
-def _both_s(one: Caption, other: Caption) -> float:
-    """How long both last; negative: how far they are apart."""
-    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
-
-
-def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    return one == other or len(one & other) >= 0.75 * len(one | other) > 0
-
-
 def _on_shot(shot: Shot, seen: _Seen) -> Iterator[Ranked]:
     """What a shot plays of all that happens in its media, cut to what is used of it."""
     for each in seen.captions:
@@ -670,17 +594,12 @@ def _said_on_shot(shot: Shot, seen: _Seen) -> Iterator[Ranked]:
                 shot,
                 *place,
                 text=cue.text,
-                name=_beginning(cue.text),
+                name=beginning(cue.text),
                 level="speech",
                 carried_by="said",
                 confidence=cue.confidence,
             ),
         )
-
-
-def _beginning(text: str, most: int = 5) -> str:
-    words = text.split()
-    return " ".join(words[:most]).rstrip(".,;:") + (" …" if len(words) > most else "")
 
 
 def _place(shot: Shot, media_start_s: float, media_end_s: float) -> tuple[float, float, float] | None:
@@ -695,57 +614,3 @@ def _place(shot: Shot, media_start_s: float, media_end_s: float) -> tuple[float,
         return None
     later_s = lead.record_start_s - lead.start_s
     return start_s + later_s, end_s + later_s, start_s
-
-
-def without_repeats(found: Sequence[Ranked]) -> list[Ranked]:
-    """Of findings that say the same at the same moment of the timeline, the one that is worth more.
-
-    Shots over one another may play the same: two microphones of one scene, or a copy on a track above.
-    """
-    kept: list[Ranked] = []
-    for rank, each in sorted(found, key=lambda one: (-one[0], one[1].start_s)):
-        if not any(_repeats(each, other) for _, other in kept):
-            kept.append((rank, each))
-    return kept
-
-
-def _repeats(one: CaptionFinding, other: CaptionFinding) -> bool:
-    both_s = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
-    return (
-        one.shot is not other.shot
-        and one.level == other.level
-        and both_s > min(one.duration_s, other.duration_s) / 2
-        and _alike(
-            content(one.text.lower().rstrip(".").split()), content(other.text.lower().rstrip(".").split())
-        )
-    )
-
-
-def thinned(found: Sequence[Ranked], per_minute: float) -> list[CaptionFinding]:
-    """No more than so many in any minute, and none right behind another of its level; the best stay.
-
-    What is said stays whole. In the timeline's order.
-    """
-    apart_s = MINUTE_S / per_minute / 2
-    times: list[float] = []
-    by_level: dict[str, list[float]] = {}
-    kept = []
-    for _, each in sorted(found, key=lambda one: (-one[0], one[1].start_s)):
-        if each.level != "speech":
-            level = by_level.setdefault(each.level, [])
-            at = bisect_left(level, each.start_s)
-            near = [abs(other - each.start_s) for other in level[max(0, at - 1) : at + 1]]
-            if min(near, default=apart_s) < apart_s or not _room(times, each.start_s, per_minute):
-                continue
-            insort(level, each.start_s)
-            insort(times, each.start_s)
-        kept.append(each)
-    return sorted(kept, key=lambda each: (each.start_s, each.end_s, each.level))
-
-
-def _room(times_s: Sequence[float], at_s: float, per_minute: float) -> bool:
-    """Whether one more at `at_s` leaves no minute with too many; ascending times."""
-    near = [*times_s[bisect_right(times_s, at_s - MINUTE_S) : bisect_left(times_s, at_s + MINUTE_S)], at_s]
-    near.sort()
-    most = max(1, int(per_minute))
-    return all(later - near[k] >= MINUTE_S for k, later in enumerate(near[most:]))

@@ -11,12 +11,13 @@ import pytest
 
 from otio_avassist import windows
 from otio_avassist.bundles import Graph
-from otio_avassist.captioner import best, corners, sentence, short_name
+from otio_avassist.captioner import best, corners
+from otio_avassist.choice import thinned
 from otio_avassist.errors import BundleError, UsageError
 from otio_avassist.findings import CaptionFinding, PassedOver
 from otio_avassist.spans import Address, MediaSpan, Shot
 from otio_avassist.speech import Cue
-from otio_avassist.tasks.captions import Options, analyse, media_of, read_proposals, thinned
+from otio_avassist.tasks.captions import Options, analyse, media_of, read_proposals
 from tests.material import film
 from tests.pretend import BLACK, GREEN, HUM_HZ, RED, WHISTLE_HZ, paint, pretended, with_streams
 
@@ -427,18 +428,3 @@ def test_media_is_grouped_by_what_is_seen_and_heard_side_by_side(place: Path) ->
     assert [(len(each.shots), each.stretches) for each in media_of(shots)] == [
         (2, ((0.0, 21.0),)), (2, ((40.0, 60.0),)), (1, ((60.0, 70.0),)), (1, ((0.0, 10.0),)),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("words", "text", "name"),
-    [
-        (["a", "dog", "barks", "while", "rain", "falls"], "A dog barks while rain falls.", "dog barks"),
-        (["it", "'s", "a", "man", ",", "is", "n't", "it", "?"], "It's a man, isn't it?", "it's a man"),
-        (["a", "man", "is", "seen", "to", "the"], "A man is seen to the.", "man is seen"),
-        (["t", "-", "shirt"], "T-shirt.", "t-shirt"),
-        ([], "", "something"),
-    ],
-)  # fmt: skip
-def test_words_become_a_sentence_and_a_name(words: list[str], text: str, name: str) -> None:
-    assert sentence(words) == text
-    assert short_name(words) == name

@@ -1,0 +1,143 @@
+"""Of all that could be said, what is worth saying: once, and not too much of it at a time.
+
+Captions in seconds of their media become fewer where they say the same again; findings in seconds of the
+timeline become as many a minute as somebody wants to read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from otio_avassist.captioner import Crop, Said
+from otio_avassist.findings import CaptionFinding, CarriedBy, Level
+from otio_avassist.wording import alike, content
+
+JOIN_S = 1.0
+"""The same sentence twice, no further apart than this, is one."""
+MINUTE_S = 60.0
+RANK_UNNAMED = 0.5
+"""What names nothing is worth so much of what does, where there is room for one only."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Something that happens in a file, in seconds of it."""
+
+    start_s: float
+    end_s: float
+    level: Level
+    said: Said
+    weight: float = 1.0
+    """Of an event: the belief that it is one."""
+    carried_by: CarriedBy = "heard"
+    doubts: tuple[str, ...] = ()
+    crop: Crop | None = field(default=None, repr=False, compare=False)
+    """What the network was asked about, as long as it may be asked again."""
+
+    @property
+    def confidence(self) -> float:
+        return self.said.confidence * self.weight
+
+    @property
+    def rank(self) -> float:
+        return self.confidence * (1.0 if self.said.named else RANK_UNNAMED)
+
+    @property
+    def says(self) -> frozenset[str]:
+        return content([word for word, _ in self.said.words])
+
+
+Ranked = tuple[float, CaptionFinding]
+"""What a finding is worth where there isn't room for all."""
+
+
+def merged(captions: Sequence[Caption]) -> list[Caption]:
+    """Captions that say the same of stretches that overlap or adjoin become one: the surer one, over both.
+
+    An event and a scene that say the same: the scene stays where the event fills most of it, else the event,
+    which tells when.
+    """
+    found: list[Caption] = []
+    for each in sorted(captions, key=lambda one: (-one.rank, one.start_s)):
+        twin = next((other for other in found if _same(each, other)), None)
+        if twin is None:
+            found.append(each)
+        else:
+            at = found.index(twin)
+            found[at] = replace(
+                twin, start_s=min(twin.start_s, each.start_s), end_s=max(twin.end_s, each.end_s)
+            )
+    events = [each for each in found if each.level == "event"]
+    dropped = set()
+    for scene in (each for each in found if each.level == "scene"):
+        inside = [each for each in events if each.says == scene.says and _both_s(each, scene) > 0]
+        if sum(_both_s(each, scene) for each in inside) > (scene.end_s - scene.start_s) / 2:
+            dropped |= {id(each) for each in inside}
+        elif inside:
+            dropped.add(id(scene))
+    return sorted((each for each in found if id(each) not in dropped), key=lambda each: each.start_s)
+
+
+def _same(one: Caption, other: Caption) -> bool:
+    return one.level == other.level and alike(one.says, other.says) and _both_s(one, other) >= -JOIN_S
+
+
+def _both_s(one: Caption, other: Caption) -> float:
+    """How long both last; negative: how far they are apart."""
+    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+
+
+def without_repeats(found: Sequence[Ranked]) -> list[Ranked]:
+    """Of findings that say the same at the same moment of the timeline, the one that is worth more.
+
+    Shots over one another may play the same: two microphones of one scene, or a copy on a track above.
+    """
+    kept: list[Ranked] = []
+    for rank, each in sorted(found, key=lambda one: (-one[0], one[1].start_s)):
+        if not any(_repeats(each, other) for _, other in kept):
+            kept.append((rank, each))
+    return kept
+
+
+def _repeats(one: CaptionFinding, other: CaptionFinding) -> bool:
+    both_s = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+    return (
+        one.shot is not other.shot
+        and one.level == other.level
+        and both_s > min(one.duration_s, other.duration_s) / 2
+        and alike(
+            content(one.text.lower().rstrip(".").split()), content(other.text.lower().rstrip(".").split())
+        )
+    )
+
+
+def thinned(found: Sequence[Ranked], per_minute: float) -> list[CaptionFinding]:
+    """No more than so many in any minute, and none right behind another of its level; the best stay.
+
+    What is said stays whole. In the timeline's order.
+    """
+    apart_s = MINUTE_S / per_minute / 2
+    times: list[float] = []
+    by_level: dict[str, list[float]] = {}
+    kept = []
+    for _, each in sorted(found, key=lambda one: (-one[0], one[1].start_s)):
+        if each.level != "speech":
+            level = by_level.setdefault(each.level, [])
+            at = bisect_left(level, each.start_s)
+            near = [abs(other - each.start_s) for other in level[max(0, at - 1) : at + 1]]
+            if min(near, default=apart_s) < apart_s or not _room(times, each.start_s, per_minute):
+                continue
+            insort(level, each.start_s)
+            insort(times, each.start_s)
+        kept.append(each)
+    return sorted(kept, key=lambda each: (each.start_s, each.end_s, each.level))
+
+
+def _room(times_s: Sequence[float], at_s: float, per_minute: float) -> bool:
+    """Whether one more at `at_s` leaves no minute with too many; ascending times."""
+    near = [*times_s[bisect_right(times_s, at_s - MINUTE_S) : bisect_left(times_s, at_s + MINUTE_S)], at_s]
+    near.sort()
+    most = max(1, int(per_minute))
+    return all(later - near[k] >= MINUTE_S for k, later in enumerate(near[most:]))
