@@ -13,7 +13,8 @@ from otio_avassist import bundles, edits, pipeline, spans
 from otio_avassist.errors import BundleError
 from otio_avassist.findings import CaptionFinding, PassedOver, SyncFinding
 from otio_avassist.tasks import captions
-from tests.cuts import clip, gap, simple
+from tests import pretend
+from tests.cuts import clip, gap, simple, timeline, track
 from tests.test_timelines import Everywhere, probe
 
 
@@ -211,3 +212,36 @@ def test_the_options_of_captions_reach_the_task(teller: Teller) -> None:
     options = captions.Options(per_minute=3.0, on="clip")
     pipeline.assist(cut(), pipeline.Settings(tasks=("captions",), captions=options))
     assert got == [options]
+
+
+# With the real task and a network that tests make up
+
+
+def test_a_whistle_is_marked_where_it_sounds_on_a_cut_that_starts_at_one_hour(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    film = pretend.paint(
+        tmp_path / "film.mkv",
+        [(pretend.RED, 10), (pretend.GREEN, 10)],
+        [(None, 5), (pretend.WHISTLE_HZ, 1), (None, 14)],
+        fps=25,
+    )
+    monkeypatch.setitem(pipeline._OPEN, "captions", lambda settings: pretend.pretended())
+    # From the third second of the film on, after four seconds of nothing.
+    shot = clip("film.mkv", 75, 375, available=(0, 500))
+    shot.media_reference.target_url = str(film)
+    made = timeline(track("Video", gap(100), shot))
+    done = pipeline.assist(made, pipeline.Settings(tasks=("captions",)))
+    found = [line.finding for line in done.report.findings]
+    whistles = [each for each in found if "whistle" in each.text and each.level == "event"]
+    assert ["heard" in each.carried_by for each in whistles] == [True]
+    # It sounds at 5 s of the film: 2 s into the shot, 6 s into the cut.
+    marked = {
+        marker.metadata["otio_avassist"]["finding"]: marker.marked_range.start_time.value
+        for marker in done.timeline.tracks.markers
+    }
+    assert marked[whistles[0].id] == pytest.approx(150, abs=0.3 * 25)
+    assert len(marked) == len(found)
+    again = pipeline.assist(done.timeline, pipeline.Settings(tasks=("captions",)), sidecar=done.sidecar)
+    assert again.timeline.to_json_string() == done.timeline.to_json_string()
+    assert edits.strip(again.timeline).timeline.to_json_string() == made.to_json_string()
