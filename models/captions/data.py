@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.captions.proposals import crop
 from models.captions.text import PAD, Vocabulary, Words, clean, words
 from otio_avassist.errors import AvAssistError
 
@@ -130,18 +131,6 @@ def said_within(lines: Sequence[Line], start_s: float, end_s: float) -> str:
 # Rows
 
 
-def crop(rows: np.ndarray, start_s: float, end_s: float, duration_s: float) -> np.ndarray:
-    """The rows (n, d) from the share of a stretch's start to the share of its end, one at least."""
-    count = len(rows)
-    first, last = int(count * (start_s / duration_s)), int(count * (end_s / duration_s))
-    if first == last:
-        if first >= count:
-            first -= 1
-        else:
-            last += 1
-    return rows[first:last]
-
-
 @dataclass(frozen=True)
 class Features:
     """Rows of features by video and stream, from folders of files."""
@@ -199,6 +188,28 @@ class Features:
         return np.random.default_rng([self.seed, key]).random((count, self.widths[stream]), np.float32)
 
 
+def _cropped(rows: np.ndarray, span: Sequence[float]) -> np.ndarray:
+    """The rows of a stretch: start, end, and the whole's duration."""
+    start_s, end_s, duration_s = span
+    return rows[crop(len(rows), start_s, end_s, duration_s)]
+
+
+def width_of(folder: Path, stream: str) -> int:
+    """Numbers in a row of the stream's files there.
+
+    Raises:
+        DataError: there are none.
+    """
+    pattern = f"*_{FILES[stream][0]}.npy"
+    first = next(iter(sorted(folder.glob(pattern))), None)
+    if first is None:
+        raise DataError(f"{folder}: no features {pattern}")
+    try:
+        return int(np.load(first, mmap_mode="r").shape[1])
+    except (OSError, ValueError, EOFError, IndexError) as error:
+        raise DataError(f"{first}: can't be read: {error}") from error
+
+
 def pad_rows(several: Sequence[np.ndarray], length: int | None = None) -> Tensor:
     """Rows of several videos -> (B, T, d): filled up with `PAD_VALUE`, or cut, to `length` or the longest."""
     length = length or max(map(len, several))
@@ -227,11 +238,6 @@ class CaptionBatch:
     """`audio` (B, Ta, da), `video` (B, Tv, dv), and for MDVC `speech` (B, Ts) int64."""
     captions: Tensor
     """(B, S) int64, from the start sign to the end sign, padded."""
-
-    @property
-    def predicted(self) -> int:
-        """How many numbers there are to predict: every one but the start sign."""
-        return int((self.captions[:, 1:] != PAD).sum())
 
 
 @dataclass(frozen=True)
@@ -267,7 +273,7 @@ class Material:
 
     def _streams(self, spans: Sequence[tuple[str, float, float, float]]) -> dict[str, Tensor]:
         rows = {
-            stream: [crop(self.features.rows(video, stream), *span) for video, *span in spans]
+            stream: [_cropped(self.features.rows(video, stream), span) for video, *span in spans]
             for stream in self.streams
             if stream != "speech"
         }
@@ -291,17 +297,21 @@ class Material:
             )
         return found
 
-    def captions(self, batch: int, *, seed: int) -> Callable[[int], CaptionBatch]:
-        """Batches by step; every stretch once in `steps_an_epoch(batch)` steps, in a new order each time."""
+    @cached_property
+    def numbers(self) -> list[list[int]]:
+        """The captions of the table as numbers."""
+        return [
+            self.vocabulary.encode(each.caption, self.split, max_words=self.max_words) for each in self.table
+        ]
 
-        def draw(step: int) -> CaptionBatch:
-            chosen = [self.table[at] for at in drawn(len(self.table), batch, step, seed)]
-            sentences = [
-                self.vocabulary.encode(each.caption, self.split, max_words=self.max_words) for each in chosen
-            ]
-            return CaptionBatch(self.segments(chosen), pad_tokens(sentences))
+    def batch(self, items: Sequence[int]) -> CaptionBatch:
+        """These lines of the table."""
+        captions = pad_tokens([self.numbers[at] for at in items])
+        return CaptionBatch(self.segments([self.table[at] for at in items]), captions)
 
-        return draw
+    def predicted(self, items: Sequence[int]) -> int:
+        """How many words these lines have to say, the end signs counted: what a loss is shared by."""
+        return sum(len(self.numbers[at]) - 1 for at in items)
 
     @cached_property
     def videos(self) -> list[tuple[str, float, list[Captioned]]]:
@@ -330,12 +340,6 @@ class Material:
             torch.tensor(targets, dtype=torch.float32).reshape(-1, 3),
             torch.tensor([duration_s for _, duration_s, _ in held]),
         )
-
-    def proposals(
-        self, batch: int, pad_to: Mapping[str, int], *, seed: int
-    ) -> Callable[[int], ProposalBatch]:
-        """Batches of whole videos by step, as `captions`."""
-        return lambda step: self.whole(drawn(len(self.videos), batch, step, seed), pad_to)
 
     def lengths_s(self) -> np.ndarray:
         """How long people's events are: what anchors are found among."""

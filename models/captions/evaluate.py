@@ -13,20 +13,46 @@ table, and with `--json` the same in a file. A run of `train` is measured by the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
+import numpy as np
+import torch
+from torch import Tensor
 
 from models.captions import metrics
+from models.captions.data import Captioned, Material, read_captions
 from models.captions.metrics import Captions, Figures, Said, Tools
+from models.captions.proposals import Proposals, clipped, corners, surest, without_short
+from models.captions.text import END, START
+from otio_avassist import sampling
 from otio_avassist.errors import AvAssistError
 
 GROUND_TRUTH_TIOU = (0.5,)
 """Captions of ground-truth segments are held against what overlaps them by half, as published."""
+
+
+class Network(Protocol):
+    """A captioner: `models.captions.bmt`, `mdvc` or `fusion`."""
+
+    def encode(self, streams: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What words look at, `memory_*`."""
+
+    def step(self, token: Tensor, position: Tensor, memory, past) -> tuple[Tensor, dict[str, Tensor]]:
+        """Log-probabilities of the next word, and the past after this one."""
+
+    def empty_past(self, batch: int) -> dict[str, Tensor]:
+        """The past before the first word."""
+
+    def eval(self) -> Any:
+        """No dropout."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """All weights."""
 
 
 class EvaluationError(AvAssistError):
@@ -56,8 +82,6 @@ def read_references(path: Path) -> dict[str, list[Said]]:
         EvaluationError, data.DataError: no such file, or not that.
     """
     if path.suffix != ".json":
-        from models.captions.data import read_captions
-
         found: dict[str, list[Said]] = {}
         for row in read_captions(path):
             found.setdefault(row.video, []).append((row.start_s, row.end_s, row.caption))
@@ -94,6 +118,80 @@ def write_results(path: Path, said: Captions) -> None:
         "results": results,
     }
     path.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+
+
+# A network's own captions
+
+
+def stepper(network: Network, streams: Mapping[str, Tensor]) -> sampling.Step:
+    """One word after another for these stretches, with what was computed before kept."""
+    memory = {name: array.cpu().numpy() for name, array in network.encode(streams).items()}
+    batch = len(next(iter(streams.values())))
+    empty = {name: array.cpu().numpy() for name, array in network.empty_past(batch).items()}
+    device = next(iter(streams.values())).device
+
+    def step(token: np.ndarray, position: int, state: Mapping[str, np.ndarray]):
+        state = state or {**memory, **empty}
+        held = {name: torch.from_numpy(array).to(device) for name, array in state.items()}
+        kept = {name: array for name, array in held.items() if name in memory}
+        past = {name: array for name, array in held.items() if name not in memory}
+        at = torch.tensor([position], device=device)
+        log_probs, past = network.step(torch.from_numpy(token).to(device), at, kept, past)
+        after = {name: array.cpu().numpy() for name, array in past.items()}
+        return log_probs.cpu().numpy(), {**{name: state[name] for name in memory}, **after}
+
+    return step
+
+
+@torch.inference_mode()
+def describe(
+    network: Network,
+    material: Material,
+    spans: Sequence[Captioned],
+    *,
+    max_words: int,
+    beam: int = 1,
+    batch: int = 64,
+) -> dict[str, list[Said]]:
+    """What the network says of each stretch, by video; captions that are there already aren't looked at."""
+    network.eval()
+    device = next(network.parameters()).device
+    found: dict[str, list[Said]] = {}
+    for first in range(0, len(spans), batch):
+        chosen = spans[first : first + batch]
+        streams = {name: rows.to(device) for name, rows in material.segments(chosen).items()}
+        sentences = sampling.decode(
+            stepper(network, streams), len(chosen), start=START, end=END, max_words=max_words, beam=beam
+        )
+        for span, sentence in zip(chosen, sentences, strict=True):
+            said = material.vocabulary.decode(sentence.tokens)
+            found.setdefault(span.video, []).append((span.start_s, span.end_s, said))
+    return found
+
+
+@torch.inference_mode()
+def propose(
+    network: Proposals, material: Material, chosen: Sequence[int], most: int, *, batch: int = 16
+) -> dict[str, list[Said]]:
+    """When something happens in these videos, the surest first, without sentences.
+
+    As evaluation was published: the surest `most`, then clipped to the video, then those too short dropped.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    found: dict[str, list[Said]] = {}
+    for first in range(0, len(chosen), batch):
+        items = chosen[first : first + batch]
+        whole = material.whole(items, network.config.pad_to)
+        answers = network({name: rows.to(device) for name, rows in whole.streams.items()}).cpu()
+        for item, answer in zip(items, answers, strict=True):
+            video, duration_s, _ = material.videos[item]
+            segments = without_short(clipped(corners(surest(answer, most)), duration_s))
+            found[video] = [(start_s, end_s, "") for start_s, end_s, _ in segments.tolist()]
+    return found
+
+
+# Figures
 
 
 def ground_truth(
