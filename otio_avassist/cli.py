@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from otio_avassist.pipeline import Report, Settings
 
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
+MARKERS_ALONE = {".srt", ".vtt", ".csv"}
+"""Files beside timelines that can be read as some: subtitles, lists of markers, reports. No media is in them."""
 FOUND_NOTHING = 3
 FAILED = 1
 
@@ -334,7 +336,8 @@ def _in_folder(folder: Path) -> list[str]:
 
     from otio_avassist.errors import UsageError
 
-    suffixes = {f".{suffix}" for suffix in otio.adapters.suffixes_with_defined_adapters(read=True)}
+    readable = otio.adapters.suffixes_with_defined_adapters(read=True)
+    suffixes = {f".{suffix}" for suffix in readable} - MARKERS_ALONE
     names = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     if not names:
         raise UsageError(f"{folder}: no timeline in this folder; wanted one of {', '.join(sorted(suffixes))}")

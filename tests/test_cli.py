@@ -165,6 +165,9 @@ def test_one_broken_timeline_does_not_stop_the_rest(project: Path, avassist, tmp
     out.mkdir()
     (folder / "a_broken.otio").write_text("{")
     (folder / "b.otio").write_bytes((project / "cut.otio").read_bytes())
+    # Subtitles and reports lie beside timelines, and are none.
+    (folder / "b.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    (folder / "report.csv").write_text("clip,track\n")
     assert avassist("run", folder, "-o", out, "-q") == 1
     assert sound_start(out / "b.otio") == 40
     assert "a_broken.otio" in capsys.readouterr().err
