@@ -27,21 +27,33 @@ class Attention(nn.Module):
     """
 
     def __init__(
-        self, query_width: int, memory_width: int, inner_width: int, heads: int, *, dropout: float = 0.0
+        self,
+        query_width: int,
+        memory_width: int,
+        inner_width: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        listed: bool = False,
     ) -> None:
+        """`listed`: the four layers are a list, as in MDVC's released weights, and not named as in BMT's."""
         super().__init__()
         if inner_width % heads:
             raise ValueError(f"a width of {inner_width} can't be shared by {heads} heads")
         self.heads = heads
-        self.linear_Q2d = nn.Linear(query_width, inner_width)
-        self.linear_K2d = nn.Linear(memory_width, inner_width)
-        self.linear_V2d = nn.Linear(memory_width, inner_width)
-        self.linear_d2Q = nn.Linear(inner_width, query_width)
+        query, key = nn.Linear(query_width, inner_width), nn.Linear(memory_width, inner_width)
+        value, back = nn.Linear(memory_width, inner_width), nn.Linear(inner_width, query_width)
+        self.listed = listed
+        if listed:
+            self.linears = nn.ModuleList([query, key, value, back])
+        else:
+            self.linear_Q2d, self.linear_K2d, self.linear_V2d, self.linear_d2Q = query, key, value, back
         self.dropout = nn.Dropout(dropout)
 
     def keys_values(self, memory: Tensor) -> KeysValues:
         """(B, m, d_memory) -> what `look` needs of it."""
-        return self._split(self.linear_K2d(memory)), self._split(self.linear_V2d(memory))
+        _, key, value, _ = self._layers()
+        return self._split(key(memory)), self._split(value(memory))
 
     def look(self, x: Tensor, keys_values: KeysValues, mask: Tensor) -> Tensor:
         """Let each token of `x` (B, n, d) gather from the tokens behind `keys_values`.
@@ -52,17 +64,23 @@ class Attention(nn.Module):
             mask: (B, n or 1, m), true where a token may look.
         """
         keys, values = keys_values
-        q = self._split(self.linear_Q2d(x))
+        query, _, _, back = self._layers()
+        q = self._split(query(x))
         scores = q @ keys.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, h, n, m)
         # Not minus infinity: a token that may look nowhere shall not become NaN.
         scores = scores.masked_fill(~mask.unsqueeze(1), torch.finfo(scores.dtype).min)
         gathered = self.dropout(torch.softmax(scores, dim=-1) @ values)
         # (B, n, d) <- (B, h, n, d/h)
-        return self.linear_d2Q(gathered.transpose(1, 2).flatten(2))
+        return back(gathered.transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """(B, n, d), (B, m, d_memory), (B, n or 1, m) -> (B, n, d)."""
         return self.look(x, self.keys_values(memory), mask)
+
+    def _layers(self) -> tuple[nn.Module, ...]:
+        if self.listed:
+            return tuple(self.linears)
+        return self.linear_Q2d, self.linear_K2d, self.linear_V2d, self.linear_d2Q
 
     def _split(self, x: Tensor) -> Tensor:
         # (B, h, n, d/h) <- (B, n, d)

@@ -13,8 +13,10 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from models.captions.bmt import captioner  # noqa: E402
-from models.captions.config import CaptionerConfig  # noqa: E402
+from models.captions.config import CaptionerConfig, MdvcConfig, RecurrentConfig  # noqa: E402
+from models.captions.fusion import Recurrent  # noqa: E402
 from models.captions.layers import smoothed_loss  # noqa: E402
+from models.captions.mdvc import Mdvc  # noqa: E402
 
 SMALL = {
     "vocabulary": 40,
@@ -30,6 +32,19 @@ SMALL = {
     "caption_hidden": 24,
     "longest": 64,
 }
+MDVC = {
+    "vocabulary": 40,
+    "speech_vocabulary": 30,
+    "audio_features": 12,
+    "video_features": 20,
+    "audio_width": 12,
+    "video_width": 20,
+    "speech_width": 16,
+    "audio_hidden": 24,
+    "video_hidden": 24,
+    "speech_hidden": 24,
+    "longest": 64,
+}
 CAPTIONERS = {
     "audio_video": CaptionerConfig(**SMALL),
     "audio": CaptionerConfig("audio", **SMALL),
@@ -37,19 +52,31 @@ CAPTIONERS = {
     "embedded": CaptionerConfig(
         **{**SMALL, "audio_width": 8, "video_width": 24, "word_width": 10}, linear_embedder=True
     ),
+    "mdvc": MdvcConfig(**MDVC),
+    "mdvc two layers": MdvcConfig(**{**MDVC, "video_width": 24}, audio_layers=2, linear_embedder=True),
+    "mdvc average": MdvcConfig(**MDVC, fusion="average"),
+    "mdvc weighted": MdvcConfig(**MDVC, fusion="weighted", streams=("video", "speech")),
+    "bi-gru": RecurrentConfig(MdvcConfig(**MDVC)),
+    "bi-gru two layers": RecurrentConfig(MdvcConfig(**MDVC, streams=("audio", "video")), layers=2),
 }
 
 
 def of(name: str) -> Any:
     torch.manual_seed(5)
-    return captioner(CAPTIONERS[name]).eval()
+    config = CAPTIONERS[name]
+    if isinstance(config, CaptionerConfig):
+        return captioner(config).eval()
+    return (Mdvc(config) if isinstance(config, MdvcConfig) else Recurrent(config)).eval()
 
 
 def rows_of(network: Any, batch: int = 3) -> dict[str, Tensor]:
-    """Streams of unlike lengths, the last sentence's padded."""
+    """Streams of unlike lengths, as far as the network takes them, the last sentence's padded."""
     draw = torch.Generator().manual_seed(7)
     streams = {}
-    for stream, long in zip(network.config.streams, (9, 5, 7), strict=False):
+    row_by_row = isinstance(network.config, MdvcConfig)
+    lengths = {"audio": 5 if row_by_row else 9, "video": 5, "speech": 7}
+    for stream in network.config.streams:
+        long = lengths[stream]
         if stream == "speech":
             streams[stream] = torch.randint(4, 30, (batch, long), generator=draw)
             streams[stream][-1, 4:] = network.config.pad
@@ -156,7 +183,7 @@ class _Step(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:# The axis name")
-@pytest.mark.parametrize("name", ["audio_video", "audio"])
+@pytest.mark.parametrize("name", ["audio_video", "audio", "mdvc"])
 def test_encoder_and_step_are_graphs_of_any_batch_and_length(name: str, tmp_path: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
     network = of(name)
@@ -168,6 +195,8 @@ def test_encoder_and_step_are_graphs_of_any_batch_and_length(name: str, tmp_path
     _, past = network.step(CAPTIONS[:, 1], torch.tensor([1]), memory, past)
 
     lengths = {stream: dim(stream) for stream in streams}
+    if isinstance(network.config, MdvcConfig):
+        lengths["audio"] = lengths["video"]
     torch.onnx.export(
         _Encode(network).eval(),
         tuple(streams.values()),
@@ -179,9 +208,11 @@ def test_encoder_and_step_are_graphs_of_any_batch_and_length(name: str, tmp_path
         dynamic_shapes=(tuple({0: batch, 1: lengths[stream]} for stream in streams),),
     )
 
+    words = dim("past")
+
     def axes(key: str) -> dict[int, Any]:
         stream = key.split("_")[1]
-        return {0: batch, 2: dim("past") if key.startswith("past") else lengths[stream]}
+        return {0: batch, 2: words if key.startswith("past") else lengths[stream]}
 
     torch.onnx.export(
         _Step(network, list(memory), list(past)).eval(),

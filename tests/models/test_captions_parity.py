@@ -20,8 +20,9 @@ from torch import Tensor, nn  # noqa: E402
 from models import checkpoints  # noqa: E402
 from models.captions import proposals  # noqa: E402
 from models.captions.bmt import captioner, from_released_names  # noqa: E402
-from models.captions.config import CaptionerConfig, ProposalConfig  # noqa: E402
+from models.captions.config import CaptionerConfig, MdvcConfig, ProposalConfig  # noqa: E402
 from models.captions.layers import row_mask, smoothed_loss  # noqa: E402
+from models.captions.mdvc import Mdvc  # noqa: E402
 from models.captions.proposals import Proposals, total_loss  # noqa: E402
 from tests.parity import Entry, entry_of  # noqa: E402
 
@@ -195,3 +196,21 @@ def test_parity_of_bmts_kernel_sizes(shared: Path, stream: str) -> None:
     entry = entry_of(shared, "bmt_proposals_full_recipe")
     stride_s, theirs = (entry.hyperparameters[key][stream] for key in ("strides", "kernel_sizes"))
     assert list(proposals.kernel_sizes(event_lengths_s(shared), len(theirs), stride_s)) == theirs
+
+
+@torch.inference_mode()
+def test_parity_of_mdvcs_captioner(shared: Path) -> None:
+    entry = entry_of(shared, "mdvc_captioner")
+    given, held = entry.inputs(), entry.hyperparameters
+    network = filled(Mdvc(MdvcConfig.from_released(held)), entry)
+    streams = {**bmt_streams(given), "speech": given["subs"]}
+    said, wanted = given["captions"][:, :-1], given["captions"][:, 1:]
+    log_probs = network(streams, said)
+    loss = smoothed_loss(log_probs, wanted, smoothing=held["smoothing"], pad=held["pad_idx"])
+    tokens = {key: value for key, value in entry.arrays("out.").items() if key.startswith("greedy_tokens")}
+    entry.compare(
+        {
+            **as_numpy({"log_probs": log_probs, "label_smoothing_loss": loss}),
+            **{key: greedy(network, streams, value.shape[1]) for key, value in tokens.items()},
+        }
+    )
