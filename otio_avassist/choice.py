@@ -17,6 +17,8 @@ from otio_avassist.wording import alike, content
 JOIN_S = 1.0
 """The same sentence twice, no further apart than this, is one."""
 MINUTE_S = 60.0
+A_FEW = 3
+"""Captions that there is room for in any clip, and in any quarter of a minute."""
 RANK_UNNAMED = 0.5
 """What names nothing is worth so much of what does, where there is room for one only."""
 
@@ -113,12 +115,16 @@ def _repeats(one: CaptionFinding, other: CaptionFinding) -> bool:
     )
 
 
-def thinned(found: Sequence[Ranked], per_minute: float) -> list[CaptionFinding]:
-    """No more than so many in any minute, and none right behind another of its level; the best stay.
+def thinned(found: Sequence[Ranked], per_minute: float, duration_s: float) -> list[CaptionFinding]:
+    """No more than so many in any minute nor in all, and none right behind another of its level; the best stay.
 
     What is said stays whole. In the timeline's order.
+
+    Args:
+        duration_s: of all that was looked at. The shortest clip has room for a few.
     """
     apart_s = MINUTE_S / per_minute / 2
+    most = max(A_FEW, round(per_minute * duration_s / MINUTE_S))
     times: list[float] = []
     by_level: dict[str, list[float]] = {}
     kept = []
@@ -127,7 +133,12 @@ def thinned(found: Sequence[Ranked], per_minute: float) -> list[CaptionFinding]:
             level = by_level.setdefault(each.level, [])
             at = bisect_left(level, each.start_s)
             near = [abs(other - each.start_s) for other in level[max(0, at - 1) : at + 1]]
-            if min(near, default=apart_s) < apart_s or not _room(times, each.start_s, per_minute):
+            if len(times) >= most or min(near, default=apart_s) < apart_s:
+                continue
+            if not (
+                _room(times, each.start_s, MINUTE_S, per_minute)
+                and _room(times, each.start_s, MINUTE_S / 4, max(A_FEW, per_minute / 4))
+            ):
                 continue
             insort(level, each.start_s)
             insort(times, each.start_s)
@@ -135,9 +146,8 @@ def thinned(found: Sequence[Ranked], per_minute: float) -> list[CaptionFinding]:
     return sorted(kept, key=lambda each: (each.start_s, each.end_s, each.level))
 
 
-def _room(times_s: Sequence[float], at_s: float, per_minute: float) -> bool:
-    """Whether one more at `at_s` leaves no minute with too many; ascending times."""
-    near = [*times_s[bisect_right(times_s, at_s - MINUTE_S) : bisect_left(times_s, at_s + MINUTE_S)], at_s]
+def _room(times_s: Sequence[float], at_s: float, window_s: float, most: float) -> bool:
+    """Whether one more at `at_s` leaves no window with more than so many; ascending times."""
+    near = [*times_s[bisect_right(times_s, at_s - window_s) : bisect_left(times_s, at_s + window_s)], at_s]
     near.sort()
-    most = max(1, int(per_minute))
-    return all(later - near[k] >= MINUTE_S for k, later in enumerate(near[most:]))
+    return all(later - near[k] >= window_s for k, later in enumerate(near[max(1, int(most)) :]))

@@ -158,7 +158,15 @@ def analyse(
                     found += _said_on_shot(shot, seen) if options.say_speech else ()
         done_s += each.duration_s
     progress(total_s, total_s, "")
-    yield from thinned(without_repeats(found), options.per_minute)
+    yield from thinned(without_repeats(found), options.per_minute, _duration_s(shots))
+
+
+def _duration_s(shots: Sequence[Shot]) -> float:
+    """How much of the timeline shots cover."""
+    covered = _merge(
+        [(each.lead.record_start_s, each.lead.record_start_s + each.lead.duration_s) for each in shots]
+    )
+    return sum(end - start for start, end in covered)
 
 
 def media_of(shots: Iterable[Shot]) -> list[Media]:

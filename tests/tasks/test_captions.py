@@ -245,7 +245,15 @@ def test_the_best_stay_where_there_is_room_for_few(whistle: Path) -> None:
     shot = a_shot(whistle, whistle, 20.0)
     found = list(analyse([shot], pretended(), replace(EVENTS, per_minute=60)))
     ranked = [(rank, each) for rank, each in zip((0.2, 0.9), found, strict=True)]
-    assert thinned(ranked, 1) == [found[1]]
+    assert thinned(ranked, 1, 20.0) == [found[1]]
+
+
+def test_a_short_clip_has_room_for_a_few_and_a_long_one_for_its_minutes(whistle: Path) -> None:
+    [one, _] = analyse([a_shot(whistle, whistle, 20.0)], pretended(), EVENTS)
+    every = [(1.0, replace(one, start_s=5.0 * k, end_s=5.0 * k + 2)) for k in range(60)]
+    assert len(thinned(every[:2], 12, 10.0)) == 2
+    assert len(thinned(every[:7], 12, 35.0)) == 7
+    assert len(thinned(every, 6, 300.0)) == 30
 
 
 def test_the_same_heard_on_two_tracks_is_said_once(place: Path, whistle: Path) -> None:
