@@ -116,7 +116,7 @@ def _repeats(one: CaptionFinding, other: CaptionFinding) -> bool:
 
 
 def thinned(found: Sequence[Ranked], per_minute: float, duration_s: float) -> list[CaptionFinding]:
-    """No more than so many in any minute nor in all, and none right behind another of its level; the best stay.
+    """No more than so many in any minute and in all, none right behind another of its level; the best stay.
 
     What is said stays whole. In the timeline's order.
 
