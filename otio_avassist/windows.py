@@ -255,7 +255,11 @@ def _blocks(
     stretch = picture or sound
     assert stretch is not None
     with opened(stretch.path, stretch.start_number, stretch.sequence_fps) as container:
-        yield from _Reading(container, picture, sound, fps=fps, side=side, rate=rate, cuts=cuts)
+        try:
+            yield from _Reading(container, picture, sound, fps=fps, side=side, rate=rate, cuts=cuts)
+        except av.FFmpegError as error:
+            why = getattr(error, "strerror", None) or error
+            raise MediaError(f"{stretch.path.name}: what is decoded of it can't be used ({why})") from error
 
 
 class _Reading:
