@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench train-sync clean
+.PHONY: help demo test lint bench train-sync experiment-captions clean
 
 PYTHON = python3
 VENV = .venv
@@ -23,6 +23,7 @@ help:
 	@echo "make lint        ruff and mypy"
 	@echo "make bench       the figures that the README gives"
 	@echo "make train-sync  train the sync network"
+	@echo "make experiment-captions   the papers' tables in small"
 	@echo "make clean       remove the virtual environment and everything made"
 
 demo: $(PLAIN)
@@ -42,6 +43,9 @@ bench: $(DEV)
 
 train-sync: $(TRAIN)
 	$(BIN)/python -m models.sync.train $(ARGS)
+
+experiment-captions: $(TRAIN)
+	OMP_NUM_THREADS=1 $(BIN)/python -m models.captions.experiments $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

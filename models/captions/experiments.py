@@ -40,7 +40,7 @@ STEP_S = {"audio": 0.96, "video": 0.96}
 """As MDVC's rows; the same set serves all networks."""
 
 
-def render(folder: Path, *, videos: int = 96, valid: int = 24, seed: int = 0) -> None:
+def render(folder: Path, *, videos: int = 192, valid: int = 48, seed: int = 0) -> None:
     """Write the set: `train.csv`, `val_1.csv`, `val_2.csv`, `speech.csv` and `features/`."""
     rng = np.random.default_rng([seed, 7])
     (folder / "features").mkdir(parents=True, exist_ok=True)
@@ -228,8 +228,8 @@ def line(name: str, figures: dict[str, float]) -> str:
     type=click.Choice(sorted({case.table for case in CASES})),
     help="Only this.",
 )
-@click.option("--steps", type=int, default=240, show_default=True, help="Of training, a stage.")
-@click.option("--videos", type=int, default=96, show_default=True, help="To learn from.")
+@click.option("--steps", type=int, default=400, show_default=True, help="Of training, a stage.")
+@click.option("--videos", type=int, default=192, show_default=True, help="To learn from.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--java", is_flag=True, help="METEOR itself, where it is; else its stand-in.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the set and the runs there.")

@@ -263,6 +263,8 @@ class Run:
             raise TrainingError(f"order {settings.order}: there are {', '.join(ORDERS)}")
         if settings.network != "bmt" and settings.order != "captions":
             raise TrainingError(f"{settings.network} takes proposals from a file: its order is captions")
+        if sets.vectors is not None and settings.network != "bmt":
+            raise TrainingError(f"{settings.network} learns its word vectors: GloVe's are for bmt")
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         self.settings, self.sets, self.folder, self.tools = settings, sets, folder, tools
