@@ -21,9 +21,12 @@ from models import checkpoints  # noqa: E402
 from models.captions import proposals  # noqa: E402
 from models.captions.bmt import captioner, from_released_names  # noqa: E402
 from models.captions.config import CaptionerConfig, MdvcConfig, ProposalConfig  # noqa: E402
+from models.captions.i3d import I3D  # noqa: E402
 from models.captions.layers import row_mask, smoothed_loss  # noqa: E402
 from models.captions.mdvc import Mdvc  # noqa: E402
 from models.captions.proposals import Proposals, total_loss  # noqa: E402
+from models.captions.vggish import VGGish, reduced, resampled  # noqa: E402
+from otio_avassist import signals  # noqa: E402
 from tests.parity import Entry, entry_of  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -214,3 +217,66 @@ def test_parity_of_mdvcs_captioner(shared: Path) -> None:
             **{key: greedy(network, streams, value.shape[1]) for key, value in tokens.items()},
         }
     )
+
+
+@pytest.mark.parametrize("name", ["i3d_rgb", "i3d_flow"])
+@torch.inference_mode()
+def test_parity_of_i3d(shared: Path, name: str) -> None:
+    entry = entry_of(shared, name)
+    held = entry.hyperparameters
+    network = filled(I3D(held["modality"], classes=held["num_classes"], divisor=held["width_divisor"]), entry)
+    x = 2 * entry.inputs()["x_uint8"].float() / 255 - 1
+    logits = network.classify(x)
+    entry.compare(as_numpy({"features": network(x), "logits": logits, "softmax": logits.softmax(-1)}))
+
+
+@torch.inference_mode()
+def test_parity_of_vggish(shared: Path) -> None:
+    entry = entry_of(shared, "vggish")
+    held = entry.hyperparameters
+    network = filled(VGGish(divisor=held["width_divisor"], embedding=held["embedding"]), entry)
+    x = entry.inputs()["x"]
+    entry.compare(as_numpy({"features": network.features(x), "embedding": network(x)}))
+
+
+def test_parity_of_vggishs_reduced_features(shared: Path) -> None:
+    entry = entry_of(shared, "vggish_postprocess")
+    given = entry.inputs()
+    ours = reduced(given["embedding"], given["pca_eigen_vectors"], given["pca_means"]).numpy()
+    np.testing.assert_array_equal(ours, entry.arrays("out.")["quantised"])
+
+
+def test_parity_of_vggishs_mel_spectrograms(shared: Path) -> None:
+    entry = entry_of(shared, "preprocess_vggish")
+    given = entry.arrays("in.")
+    mono = given["wave_44k1_stereo"].mean(axis=1)
+    entry.compare(
+        {
+            "examples_16k": signals.vggish_log_mel(given["wave_16k"]),
+            "examples_44k1": signals.vggish_log_mel(resampled(mono, 44_100)),
+        }
+    )
+
+
+def test_parity_of_every_published_key_and_shape(shared: Path) -> None:
+    """The published networks have exactly the tensors that the authors' have, by name and shape."""
+    listed = shared / "parity" / "_full_size_keys"
+    anchors = {"audio": np.linspace(1, 200, 48), "video": np.linspace(1, 200, 128)}
+    networks = {
+        "bmt_captioner": lambda: captioner(CaptionerConfig()),
+        "bmt_proposals": lambda: Proposals(ProposalConfig.from_released({}, anchors)),
+        "mdvc_captioner": lambda: Mdvc(MdvcConfig()),
+        "i3d_rgb": lambda: I3D("rgb"),
+        "i3d_flow": lambda: I3D("flow"),
+        "vggish": VGGish,
+    }
+    present = [name for name in networks if (listed / f"{name}.json").exists()]
+    if not present:
+        pytest.skip("the material lists no keys of published size")
+    for name in present:
+        with torch.device("meta"):
+            network = networks[name]()
+        held = json.loads((listed / f"{name}.json").read_text())
+        ours = {key: list(tensor.shape) for key, tensor in network.state_dict().items()}
+        assert ours == {key: shape for key, (shape, _) in held["keys"].items()}, name
+        assert held["n_params"] == sum(weight.numel() for weight in network.parameters()), name
