@@ -15,7 +15,7 @@ from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otio_avassist.errors import BundleError, MediaError, UsageError, first_line
+from otio_avassist.errors import MediaError, UsageError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".srt", ".vtt")
 """Of subtitle files that are looked for beside media, in this order."""
 MODEL = "whisper-tiny.en"
-"""Name of the fetched bundle whose folder holds a model for faster-whisper."""
+"""Name of the fetched folder that holds a model for faster-whisper."""
+WEIGHTS = "model.bin"
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,8 @@ def listener(model: Path | None = None) -> Listener | None:
         raise UsageError(
             "a speech model was named, but there is no faster-whisper: pip install 'otio-avassist[speech]'"
         ) from None
-    if not (folder / "model.bin").is_file():
-        raise UsageError(f"{folder}: wanted a folder with a model for faster-whisper (model.bin)")
+    if not (folder / WEIGHTS).is_file():
+        raise UsageError(f"{folder}: wanted a folder with a model for faster-whisper ({WEIGHTS})")
     try:
         network = WhisperModel(str(folder), device="cpu", compute_type="int8", local_files_only=True)
     except (RuntimeError, ValueError, OSError) as error:
@@ -149,12 +150,11 @@ def listener(model: Path | None = None) -> Listener | None:
 
 
 def _fetched() -> Path | None:
+    """The folder that `avassist bundles fetch` left; it is no bundle of ours, so it has no card."""
     from otio_avassist import bundles
 
-    try:
-        return bundles.find(MODEL)
-    except BundleError:
-        return None
+    folders = (place / MODEL for place in bundles.places())
+    return next((folder for folder in folders if (folder / WEIGHTS).is_file()), None)
 
 
 NO_SPEECH = 0.6

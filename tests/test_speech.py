@@ -121,3 +121,16 @@ def test_sentences_that_the_speech_network_does_not_believe_in_are_left_out(
     [cue] = listen(np.zeros(16000, np.float32), 100.0)
     assert (cue.start_s, cue.end_s, cue.text) == (101.0, 102.0, "Hello there.")
     assert cue.confidence == pytest.approx(0.8187, abs=1e-4)
+
+
+def test_a_model_that_was_fetched_is_found_by_its_name(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OTIO_AVASSIST_BUNDLES", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
+    opened = []
+    fake = SimpleNamespace(WhisperModel=lambda folder, **options: opened.append(Path(folder)))
+    monkeypatch.setitem(sys.modules, "faster_whisper", fake)
+    assert speech.listener() is None
+    (tmp_path / "whisper-tiny.en").mkdir()
+    (tmp_path / "whisper-tiny.en" / "model.bin").write_bytes(b"")
+    assert speech.listener() is not None
+    assert opened == [tmp_path / "whisper-tiny.en"]
