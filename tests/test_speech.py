@@ -125,7 +125,7 @@ def test_sentences_that_the_speech_network_does_not_believe_in_are_left_out(
 
 def test_a_model_that_was_fetched_is_found_by_its_name(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OTIO_AVASSIST_BUNDLES", str(tmp_path))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
+    monkeypatch.setattr("otio_avassist.bundles.user_folder", lambda: tmp_path / "none")
     opened = []
     fake = SimpleNamespace(WhisperModel=lambda folder, **options: opened.append(Path(folder)))
     monkeypatch.setitem(sys.modules, "faster_whisper", fake)
