@@ -36,7 +36,7 @@ LEVELS: tuple[Level, ...] = ("scene", "event")
 
 OVERLAP_S = 20.0
 """Chapters overlap by so much, or by a quarter of their length: events at a seam are seen whole."""
-SCENE_S = (2.0, 30.0)
+SCENE_S = (2.0, 25.0)
 """What is shorter is no scene to speak of; what is longer is described in parts."""
 GAP_S = 2.0
 """Pieces of media that lie this near are looked at as one."""
