@@ -120,6 +120,8 @@ class Sets:
     """GloVe's, (V, d), which stay as they are; else word vectors are learnt."""
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EXTRACTORS)
     """By stream, what a row of features is, for the card."""
+    proposed: Mapping[str, Sequence[metrics.Said]] | None = None
+    """Stretches that another network proposes for the validation videos, the surest first."""
 
     @property
     def references(self) -> list[dict[str, list[metrics.Said]]]:
@@ -233,10 +235,16 @@ class Processes:
         if torch.cuda.is_available():
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
-    def share(self, items: list[int]) -> tuple[list[int], bool]:
-        """This process's items, and whether they count; where there are too few for all, one to keep step."""
+    def share(self, stage: Stage, items: list[int]) -> tuple[list[int], float]:
+        """This process's items of a batch, and how much their loss weighs.
+
+        The mean over the processes, so weighed, is the whole batch's loss. Where there are too few items for
+        all, a process takes one that doesn't count, to keep step.
+        """
         mine = items[self.rank :: self.world]
-        return (mine, True) if mine else (items[:1], False)
+        if not mine:
+            return items[:1], 0.0
+        return mine, stage.weigh(mine) / stage.weigh(items) * self.world
 
     def from_first(self, value: Any) -> Any:
         """What the first process says."""
@@ -342,14 +350,12 @@ class Run:
                 return False
             stage.learner.train()
             items = drawn(stage.items, stage.batch, self.step, settings.seed)
-            mine, counts = processes.share(items)
+            mine, weight = processes.share(stage, items)
             # Dropout draws from the step, so that a resumed run goes on as if never stopped.
             torch.manual_seed(
                 (settings.seed * 1_000_003 + self.stage * 500_009 + self.step) * 64 + processes.rank
             )
             loss = learner(to(stage.make(mine), processes.device))
-            # Processes are averaged: each weighs as much as it holds of the whole.
-            weight = counts * stage.weigh(mine) / stage.weigh(items) * processes.world
             optimizer.zero_grad()
             (loss * weight).backward()
             optimizer.step()
@@ -465,7 +471,7 @@ class Run:
         }
         for number, said in enumerate(described, 1):
             evaluate.write_results(self.folder / f"results_val_{number}.json", said)
-        if self.proposals is not None:
+        if self.proposals is not None or self.sets.proposed is not None:
             dense = self._dense()
             evaluate.write_results(self.folder / "results_learned.json", dense)
             found, captioned = evaluate.learned(
@@ -490,12 +496,14 @@ class Run:
         return figures
 
     def _dense(self) -> dict[str, list[metrics.Said]]:
-        """Captions of learned proposals, in the order of their confidence."""
+        """Captions of proposals, its own or those that are given, in the order of their confidence."""
+        proposed = self.sets.proposed if self.sets.proposed is not None else self._proposed()
         durations_s = {each.video: each.duration_s for material in self.sets.valid for each in material.table}
         spans = [
             Captioned(video, "", start_s, end_s, durations_s[video])
-            for video, stretches in self._proposed().items()
-            for start_s, end_s, _ in stretches
+            for video, stretches in proposed.items()
+            if video in durations_s
+            for start_s, end_s, _ in stretches[: self.settings.max_proposals]
         ]
         return evaluate.describe(self.captioner, self.sets.valid[0], spans, max_words=self.settings.max_words)
 
@@ -611,6 +619,7 @@ def read_sets(
     spacy: bool = False,
     min_count: int = 1,
     step_s: Mapping[str, float] | None = None,
+    proposals: Path | None = None,
 ) -> Sets:
     """The sets of a run, from files.
 
@@ -623,6 +632,7 @@ def read_sets(
         flow, noise: as `Features`.
         spacy: whether spaCy splits words.
         min_count: how often a word must be written to be known.
+        proposals: results of the benchmark, whose stretches are to be described in place of one's own.
         step_s: from row to row, by stream, where the features aren't as published for the network.
     """
     of_bmt = settings.network == "bmt"
@@ -663,7 +673,8 @@ def read_sets(
         click.echo(f"{known} of {len(vocabulary)} words have vectors in {vectors}")
         table_of_vectors = torch.from_numpy(array)
     held_out = tuple(replace(train, table=read_captions(path)) for path in valid)
-    return Sets(train, held_out, table_of_vectors, extractors)
+    proposed = evaluate.read_results(proposals) if proposals else None
+    return Sets(train, held_out, table_of_vectors, extractors, proposed)
 
 
 @click.command()
@@ -680,6 +691,7 @@ def read_sets(
 @click.option("--video", type=click.Path(path_type=Path), help="Folder of NAME_rgb.npy and NAME_flow.npy.")
 @click.option("--speech", type=click.Path(path_type=Path), help="What is said, for MDVC.")
 @click.option("--glove", "vectors", type=click.Path(path_type=Path), help="glove.840B.300d.txt")
+@click.option("--proposals", type=click.Path(path_type=Path), help="Stretches to describe, for MDVC.")
 @click.option("--network", type=click.Choice(["bmt", "mdvc", "recurrent"]), default="bmt", show_default=True)
 @click.option("--order", type=click.Choice(list(ORDERS)), help="Default: cap-prop for bmt, else captions.")
 @click.option(
@@ -699,6 +711,7 @@ def main(
     video: Path | None,
     speech: Path | None,
     vectors: Path | None,
+    proposals: Path | None,
     network: str,
     order: str | None,
     given: Path | None,
@@ -729,6 +742,7 @@ def main(
             flow=not no_flow,
             noise=noise,
             spacy=spacy,
+            proposals=proposals,
         )
         # Only the first process measures.
         with metrics.best_tools(plain=plain or rank > 0) as tools:

@@ -164,6 +164,35 @@ def test_two_processes_learn_what_one_does(drawn, tmp_path):
     )
 
 
+@pytest.mark.parametrize("items", [[0, 3, 5, 9, 11, 2, 7], [4]])
+def test_the_shares_of_two_processes_make_the_whole_loss(drawn, tmp_path, items):
+    running = run(drawn, tmp_path, settings())
+    stage = running._stages()["captions"]
+    stage.learner.eval()
+    total = 0.0
+    for rank in (0, 1):
+        processes = train.Processes()
+        processes.rank, processes.world = rank, 2
+        mine, weight = processes.share(stage, items)
+        total += stage.learner(stage.make(mine)).item() * weight / 2
+    assert total == pytest.approx(stage.learner(stage.make(items)).item(), rel=1e-5)
+
+
+def test_mdvc_describes_stretches_that_another_network_proposes(drawn, tmp_path):
+    said = evaluate.read_references(drawn / "val_1.csv")
+    path = tmp_path / "proposals.json"
+    evaluate.write_results(path, {**said, "v_elsewhere": [(0.0, 3.0, "")]})
+    running = run(drawn, tmp_path / "run", settings("mdvc", epochs=1), proposals=path)
+    running.train()
+    found = running.finish()["learned proposals"]
+    # They are the people's own: all of the first set's are found.
+    assert min(found["recall"]) == pytest.approx(1)
+    results = evaluate.read_results(tmp_path / "run" / "results_learned.json")
+    assert {video: [span[:2] for span in spans] for video, spans in results.items()} == {
+        video: [span[:2] for span in spans] for video, spans in said.items()
+    }
+
+
 @pytest.mark.parametrize(("network", "streams"), [("mdvc", ALL), ("mdvc", BOTH), ("recurrent", ALL)])
 def test_mdvc_and_its_rival_are_trained_the_same_way(drawn, tmp_path, network, streams):
     held = settings(network, streams)
