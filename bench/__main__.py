@@ -17,7 +17,12 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    names = sorted(path.stem for path in HERE.glob("[a-z]*.py"))
+    names = sorted(
+        [
+            *(path.stem for path in HERE.glob("[a-z]*.py")),
+            *(path.parent.name for path in HERE.glob("[a-z]*/__main__.py")),
+        ]
+    )
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(names)}")
     parser.add_argument(
