@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from models.sync.s3d import MIXED
 
-SHORTEST = 9
+SHORTEST = 10
 """Fewer pictures leave nothing of a stack for the last average over two."""
 Triple = tuple[int, int, int]
 

@@ -27,6 +27,7 @@ from models.captions.mdvc import Mdvc  # noqa: E402
 from models.captions.proposals import Proposals, total_loss  # noqa: E402
 from models.captions.vggish import VGGish, reduced, resampled  # noqa: E402
 from otio_avassist import signals  # noqa: E402
+from otio_avassist.captioner import best, corners  # noqa: E402
 from tests.parity import Entry, entry_of  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -280,3 +281,15 @@ def test_parity_of_every_published_key_and_shape(shared: Path) -> None:
         ours = {key: list(tensor.shape) for key, tensor in network.state_dict().items()}
         assert ours == {key: shape for key, (shape, _) in held["keys"].items()}, name
         assert held["n_params"] == sum(weight.numel() for weight in network.parameters()), name
+
+
+@torch.inference_mode()
+def test_parity_of_what_the_command_does_with_proposals(shared: Path) -> None:
+    """The command sifts by functions of its own, without PyTorch; what is left is the same."""
+    entry = entry_of(shared, "bmt_proposals")
+    theirs = entry.arrays("out.")
+    for film, duration_s in enumerate(entry.inputs()["durations"].tolist()):
+        boxes = corners(theirs["predictions"][film], duration_s)
+        assert len(boxes) == theirs[f"post{film}_n_after_short"]
+        kept = best(boxes, len(theirs[f"post{film}_topk"]), 0.4)
+        np.testing.assert_allclose(kept, theirs[f"post{film}_nms0p4"], rtol=0, atol=1e-5)
