@@ -215,7 +215,7 @@ class Stage:
     """Numbers of items -> their batch."""
     weigh: Callable[[list[int]], float]
     """Numbers of items -> how much their loss weighs."""
-    score: Callable[[], dict[str, float]]
+    score: Callable[[], dict[str, Any]]
     """Figures on the validation sets; `score` is to grow."""
 
     @property
@@ -229,11 +229,12 @@ class Processes:
 
     def __init__(self) -> None:
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if self.world > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         self.device = torch.device("cpu")
         if torch.cuda.is_available():
             self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(self.device)
+        if self.world > 1 and not distributed.is_initialized():
+            distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
     def share(self, stage: Stage, items: list[int]) -> tuple[list[int], float]:
         """This process's items of a batch, and how much their loss weighs.
@@ -431,11 +432,11 @@ class Run:
             )
         return found
 
-    def _caption_score(self) -> dict[str, float]:
+    def _caption_score(self) -> dict[str, Any]:
         """METEOR on the segments of each validation set, and their mean."""
         figures, _ = evaluate.ground_truth(self._described(), self.sets.references, self.tools)
         shown = {name: round(figure, 5) for name, figure in asdict(figures).items()}
-        return {"score": figures.meteor, **shown}
+        return {"score": figures.meteor, **shown, "tools": self.tools.name}
 
     def _described(self) -> list[dict[str, list[metrics.Said]]]:
         return [
@@ -452,7 +453,7 @@ class Run:
             found |= evaluate.propose(self.proposals, material, lacking, self.settings.max_proposals)
         return found
 
-    def _proposal_score(self) -> dict[str, float]:
+    def _proposal_score(self) -> dict[str, Any]:
         """F1 over tIoUs, and what it is made of."""
         found = metrics.detection(
             self._proposed(), self.sets.references, max_proposals=self.settings.max_proposals
