@@ -203,16 +203,33 @@ class Captioner:
                 found[name] = np.array(list(speech) or [self.numbers.unknown], np.int64)
             else:
                 found[name] = chapter.rows[name].crop(start_s, end_s)
+        absent = {name for name in found if name != SPEECH and not len(chapter.rows[name].values)}
+        for together in self._side_by_side:
+            there = [len(found[name]) for name in together if name not in absent]
+            length = min(there, default=1)
+            for name in together:
+                found[name] = (
+                    np.zeros((length, found[name].shape[1]), np.float32)
+                    if name in absent
+                    else found[name][:length]
+                )
         return found
 
+    @property
+    def _side_by_side(self) -> list[list[str]]:
+        """Streams of which the network takes as many rows each, as MDVC does: one name in the card for both."""
+        by_axis: dict[str, list[str]] = {}
+        for name, shape in self._bundle.card.graphs["encode"].inputs.items():
+            if isinstance(shape[1], str):
+                by_axis.setdefault(shape[1], []).append(name)
+        return [names for names in by_axis.values() if len(names) > 1]
+
     def blank(self, crop: Crop, name: str) -> Crop:
-        """The same without one of its inputs: a row of zeros, or one unknown word, as where there is none."""
-        empty = (
-            np.array([self.numbers.unknown], np.int64)
-            if name == SPEECH
-            else np.zeros((1, crop[name].shape[1]), np.float32)
-        )
-        return {**crop, name: empty}
+        """The same without one of its inputs: zeros, or one unknown word, as where there is none."""
+        if name == SPEECH:
+            return {**crop, name: np.array([self.numbers.unknown], np.int64)}
+        shared = any(name in together for together in self._side_by_side)
+        return {**crop, name: np.zeros_like(crop[name] if shared else crop[name][:1])}
 
     def say(self, crops: Sequence[Crop]) -> list[Said | None]:
         """A sentence for each stretch: with names that it is sure of, or without; None: better nothing.

@@ -414,6 +414,25 @@ def test_published_proposals_see_a_whole_chapter_padded(whistle: Path) -> None:
     assert near(stretches(found), [(2.5, 4.5), (4.0, 20.0)])
 
 
+def test_streams_that_share_their_rows_are_given_as_many_of_each(place: Path, whistle: Path) -> None:
+    bundle = pretended()
+    encode, asked = bundle.graphs["encode"], []
+    inputs = {"audio": ("batch", "rows", 2), "video": ("batch", "rows", 3)}
+    shared = replace(bundle.card.graphs["encode"], inputs=inputs)
+    bundle.graphs["encode"] = lambda **given: asked.append(given) or encode(**given)
+    bundle = replace(
+        bundle, card=replace(bundle.card, graphs={**bundle.card.graphs, "encode": shared}), asked=[]
+    )
+    mute = paint(place / "mute2.mkv", [(GREEN, 5)])
+    found = list(
+        analyse([a_shot(whistle, whistle, 20.0), a_shot(mute, None, 5.0, record_s=60)], bundle, SCENES)
+    )
+    assert {each.carried_by for each in found} == {"seen and heard", "seen"}
+    assert texts(found)[-1] == "Green shows."
+    assert asked
+    assert all(given["audio"].shape[1] == given["video"].shape[1] for given in asked)
+
+
 def test_boxes_are_clipped_and_thinned_as_published() -> None:
     boxes = corners(np.array([[1.0, 4.0, 0.5], [9.9, 0.1, 0.9], [9.0, 4.0, 0.7], [30.0, 2.0, 0.9]]), 10.0)
     assert near(boxes, [[0, 3, 0.5], [7, 10, 0.7]])
