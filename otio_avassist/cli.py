@@ -444,7 +444,7 @@ def _record(named: Path | None, *timelines: str) -> dict[str, Any] | None:
 @click.argument("what", required=False, metavar="[FOLDER|NAME]")
 @click.pass_context
 def bundles_command(context: click.Context, action: str, what: str | None) -> None:
-    """List the networks that are installed, check that a bundle is what its card says, or fetch one by name."""
+    """List the networks that are installed, check them against their cards, or fetch one by name."""
     if action == "fetch":
         _fetch(what)
         return
