@@ -50,6 +50,34 @@ def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: i
 
 
 @cli.command()
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="captions.pt of `models.captions.train`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
+)
+@click.option(
+    "--figures",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
+)
+def captions(checkpoint: Path, out: Path, figures: Path | None) -> None:
+    """Export a captioner and its proposal network, with the words they know."""
+    from export.captions import export_checkpoint
+
+    card = export_checkpoint(checkpoint, out, figures=figures)
+    click.echo(
+        f"{out}: {card.network} {card.version}, {len(card.classes)} words, graphs {', '.join(card.graphs)}"
+    )
+
+
+@cli.command()
 @click.argument("names", nargs=-1)
 @click.option(
     "--out",

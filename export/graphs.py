@@ -43,7 +43,7 @@ def write_graph(
     """Write `module` as a graph whose inputs are named as in `example`, with axes of any size.
 
     Args:
-        module: in eval mode; its forward takes the inputs in the order of `example`, or as `*inputs`.
+        module: in eval mode; its forward takes the inputs in the order of `example`, the last ones as `*inputs` if it likes.
         example: tensors; two or more along each free axis, or the axis is taken for fixed.
         outputs: names of what the forward gives.
         path: where the graph goes.
@@ -53,9 +53,14 @@ def write_graph(
     if axes is None:
         axes = {name: {0: "batch"} for name in example}
     sizes = {size: torch.export.Dim(size) for free in axes.values() for size in free.values()}
-    shapes = tuple({axis: sizes[size] for axis, size in axes.get(name, {}).items()} for name in example)
-    takes = inspect.signature(module.forward).parameters.values()
-    in_one = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in takes)
+    shapes: tuple[Any, ...] = tuple(
+        {axis: sizes[size] for axis, size in axes.get(name, {}).items()} for name in example
+    )
+    takes = [each.kind for each in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in takes:
+        # What `*inputs` swallows is one argument to the exporter.
+        alone = takes.index(inspect.Parameter.VAR_POSITIONAL)
+        shapes = (*shapes[:alone], shapes[alone:])
     # The exporter speaks of missing torchvision and skipped foldings, which are no concern of ours.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -67,7 +72,7 @@ def write_graph(
             opset_version=OPSET,
             input_names=list(example),
             output_names=list(outputs),
-            dynamic_shapes=(shapes,) if in_one else shapes,
+            dynamic_shapes=shapes,
             verbose=False,
         )
     assert program is not None
