@@ -217,7 +217,7 @@ class Captioner:
 
     @property
     def _side_by_side(self) -> list[list[str]]:
-        """Streams of which the network takes as many rows each, as MDVC does: the card has one name for both."""
+        """Streams of which the network takes as many rows each, as MDVC does: one name in the card."""
         by_axis: dict[str, list[str]] = {}
         for name, shape in self._bundle.card.graphs["encode"].inputs.items():
             if isinstance(shape[1], str):
