@@ -183,7 +183,7 @@ class _Step(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:# The axis name")
-@pytest.mark.parametrize("name", ["audio_video", "audio", "mdvc"])
+@pytest.mark.parametrize("name", ["audio_video", pytest.param("mdvc", marks=pytest.mark.slow)])
 def test_encoder_and_step_are_graphs_of_any_batch_and_length(name: str, tmp_path: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
     network = of(name)
