@@ -1,0 +1,138 @@
+"""Released checkpoints that pickle objects beside their tensors -> tensors, numbers, strings and containers.
+
+A pickle may name any function and have it called. Here nothing is called but what builds tensors and numpy's
+numbers; an object that only carries settings becomes a `Settings` with its attributes; whatever else a file
+names is refused by that name. No code of the file, nor any module that it names, is ever run.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.checkpoints import CheckpointError
+
+SETTINGS = ("Config", "Namespace")
+"""Classes that carry the settings of a training, whatever module has them: those end in one of these."""
+
+
+class Settings:
+    """What a pickled object of settings held: attributes, and nothing that can be done with it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return dict(vars(self))
+
+
+class _RefusedError(pickle.UnpicklingError):
+    """Names something that isn't data."""
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Bytes, as old pickles spell them."""
+    if encoding != "latin1":
+        raise _RefusedError(f"bytes as {encoding}")
+    return text.encode("latin1")
+
+
+def _tensor(*args: Any) -> Any:
+    return torch._utils._rebuild_tensor_v2(*args)
+
+
+def _parameter(data: torch.Tensor, *_: Any) -> torch.Tensor:
+    return data
+
+
+def _numpy_scalar(*args: Any) -> Any:
+    return np.frombuffer(args[1], args[0])[0] if len(args) > 1 else np.zeros((), args[0])[()]
+
+
+def _numpy_array(*_: Any) -> np.ndarray:
+    """An empty one, into which the unpickler then puts shape, type and numbers."""
+    return np.ndarray.__new__(np.ndarray, (0,), "b")
+
+
+def _numpy_type(*args: Any) -> np.dtype:
+    found = np.dtype(*args)
+    if found.hasobject:
+        raise _RefusedError("numpy arrays of objects")
+    return found
+
+
+# What a file may name, and what is called instead; of our own, so that a file can't reach the original.
+_BUILDERS: Mapping[tuple[str, str], Callable[..., Any]] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch", "Size"): tuple,
+    ("torch", "device"): str,
+    ("_codecs", "encode"): _latin1,
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): _numpy_type,
+    **{
+        (f"numpy.{core}.multiarray", name): builder
+        for core in ("core", "_core")
+        for name, builder in (("scalar", _numpy_scalar), ("_reconstruct", _numpy_array))
+    },
+}
+_OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Torch's own reader of storages is laid over this one."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        module = _OLD_NAMES.get(module, module)
+        if (module, name) in _BUILDERS:
+            builder = _BUILDERS[module, name]
+            # A function can be given attributes by a pickle: it gets one that is thrown away.
+            return builder if isinstance(builder, type) else lambda *args: builder(*args)
+        if module == "torch" and isinstance(found := getattr(torch, name, None), torch.dtype):
+            return found
+        if name.endswith(SETTINGS):
+            return type(name, (Settings,), {})
+        raise _RefusedError(f"{module}.{name}")
+
+
+def _load(file: Any, **options: Any) -> Any:
+    return _Unpickler(file, **options).load()
+
+
+# What torch.load takes for the module `pickle`.
+_PICKLE: Any = SimpleNamespace(
+    __name__="export.unpickling",
+    Unpickler=_Unpickler,
+    load=_load,
+    loads=lambda data, **options: _load(io.BytesIO(data), **options),
+)
+
+
+def read(path: Path) -> Any:
+    """What a released checkpoint holds, on the CPU.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, or one that names what isn't data; by its name.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("constants.pkl") or "/code/" in name for name in archive.namelist()):
+                raise CheckpointError(f"{path}: a program of TorchScript, not weights: refused")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
+    except _RefusedError as error:
+        raise CheckpointError(f"{path}: holds {error}, which isn't data: refused") from error
+    except Exception as error:  # a broken pickle may raise anything
+        raise CheckpointError(f"{path}: not a checkpoint: {error or type(error).__name__}") from error
