@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -90,6 +91,73 @@ def fetch(names: tuple[str, ...], out: Path | None) -> None:
 
     for folder in fetch_all(names or ("yamnet", "efficientnet-lite0"), out, click.echo):
         click.echo(folder)
+
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@cli.group(name="import")
+def import_() -> None:
+    """Turn checkpoints that the authors of a paper released into bundles."""
+
+
+def _words_and_extractors(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that every import of a captioner has."""
+    for option in (
+        click.option("--out", type=FOLDER, required=True, help="The bundle's folder."),
+        click.option("--vggish", type=FILE, help="Weights of VGGish, which hears."),
+        click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees."),
+        click.option(
+            "--captions", type=FILE, help="Instead of the words: the training set's captions, train.csv."
+        ),
+        click.option("--vocabulary", type=FILE, help="The words in order: a JSON list, or one a line."),
+    ):
+        command = option(command)
+    return command
+
+
+@import_.command()
+@click.option("--captioner", type=FILE, required=True, help="best_cap_model.pt as released.")
+@click.option("--proposals", type=FILE, help="best_prop_model.pt as released.")
+@_words_and_extractors
+def bmt(
+    captioner: Path,
+    proposals: Path | None,
+    vocabulary: Path | None,
+    captions: Path | None,
+    i3d: Path | None,
+    vggish: Path | None,
+    out: Path,
+) -> None:
+    """Import BMT: captioner and proposal network."""
+    from export.released import import_bmt  # PyTorch takes seconds: not paid by --help
+
+    card = import_bmt(captioner, proposals, out, words=vocabulary, captions=captions, i3d=i3d, vggish=vggish)
+    click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
+
+
+@import_.command()
+@click.option("--checkpoint", type=FILE, required=True, help="best_model.pt as released.")
+@click.option("--speech-vocabulary", type=FILE, required=True, help="Words of what is said, in order.")
+@_words_and_extractors
+def mdvc(
+    checkpoint: Path,
+    speech_vocabulary: Path,
+    vocabulary: Path | None,
+    captions: Path | None,
+    i3d: Path | None,
+    vggish: Path | None,
+    out: Path,
+) -> None:
+    """Import MDVC, whose proposals come from a file."""
+    from export.released import import_mdvc
+
+    card = import_mdvc(
+        checkpoint, out, words=vocabulary, captions=captions, speech_words=speech_vocabulary,
+        i3d=i3d, vggish=vggish,
+    )  # fmt: skip
+    click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
 
 
 def main() -> None:
