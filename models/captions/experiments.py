@@ -228,7 +228,7 @@ def line(name: str, figures: dict[str, float]) -> str:
     type=click.Choice(sorted({case.table for case in CASES})),
     help="Only this.",
 )
-@click.option("--steps", type=int, default=400, show_default=True, help="Of training, a stage.")
+@click.option("--steps", type=int, default=300, show_default=True, help="Of training, a stage.")
 @click.option("--videos", type=int, default=192, show_default=True, help="To learn from.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--java", is_flag=True, help="METEOR itself, where it is; else its stand-in.")

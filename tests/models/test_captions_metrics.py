@@ -189,6 +189,15 @@ def test_the_fallback_says_its_name(tmp_path, monkeypatch):
     assert "100.00" in ran.output
 
 
+def test_videos_without_references_are_told_of(tmp_path):
+    written, results = tmp_path / "val.json", tmp_path / "results.json"
+    written.write_text(json.dumps({"v": {"timestamps": [[0, 9]], "sentences": ["A dog."]}}))
+    evaluate.write_results(results, {"v": [(0.0, 9.0, "A dog")], "w": [(0.0, 9.0, "A cat")]})
+    asked = ["--plain", "--results", results, results, "--references", written, written]
+    ran = CliRunner().invoke(evaluate.main, list(map(str, asked)))
+    assert ran.output.count("1 of 2 videos aren't in its references") == 2
+
+
 def test_a_file_that_is_no_result_is_named(tmp_path):
     path = tmp_path / "odd.json"
     path.write_text('{"results": [1]}')
