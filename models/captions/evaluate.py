@@ -8,7 +8,8 @@
 In: results as the benchmark has them, `{"results": {video: [{"sentence", "timestamp"}]}}`; references as its
 JSON (`{video: {"timestamps", "sentences"}}`) or as a tab-separated table (`data.read_captions`). Out: a
 table, and with `--json` the same in a file. What the references don't know of isn't measured, and a line says
-so: MDVC's `val_*_no_missings.json` hold 1,374 of 4,483 videos, and figures on them are higher. A run of `train` is measured by the same functions.
+so: MDVC's `val_*_no_missings.json` hold 1,374 of 4,483 videos, and figures on them are higher. A run of
+`train` is measured by the same functions.
 """
 
 from __future__ import annotations
