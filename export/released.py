@@ -158,7 +158,7 @@ def import_bmt(
         BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
     """
     released = read_released(captioner_file)
-    count = _word_count(released, "emb_C.embedder.weight", "trg_emb.embedder.weight")
+    count = _word_count(released, "generator.linear.weight")
     config = CaptionerConfig.from_released(released.settings, count)
     network = captioner(config)
     checkpoints.fill(network, released.weights, source=str(captioner_file))
@@ -215,12 +215,12 @@ def import_mdvc(
 
 
 def _word_count(released: Released, *names: str) -> int:
-    """From the word vectors, which have a row a word; what the file says of it must be the same."""
+    """From weights that have a row a word; what the file says of it must be the same."""
     rows = {int(released.weights[name].shape[0]) for name in names if name in released.weights}
     said = released.held.get("trg_voc_size")
     if len(rows) != 1 or (said is not None and {int(said)} != rows):
         raise CheckpointError(
-            f"the checkpoint says it knows {said} words, its word vectors have {sorted(rows)} rows"
+            f"the checkpoint says it knows {said} words, {' and '.join(names)} {sorted(rows)}"
         )
     return rows.pop()
 
