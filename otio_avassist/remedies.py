@@ -47,7 +47,7 @@ class SlipSound:
 
 @dataclass(frozen=True)
 class AddMarker:
-    """Say something at a stretch of the timeline, by a marker on the stack that holds the clip or on the clip.
+    """Say something at a stretch of the timeline: a marker on the stack that holds the clip, or on the clip.
 
     Whole frames, at least one, and none outside of what the timeline shows of the clip.
     """
