@@ -60,7 +60,7 @@ def measure(asked: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     captioner, proposals = networks()
     rng = np.random.default_rng(SEED)
     film = {
-        name: rng.normal(size=(int(FILM_S / step), WIDTH[name])).astype(np.float32)
+        name: rng.normal(size=(round(FILM_S / step), WIDTH[name])).astype(np.float32)
         for name, step in STEP_S.items()
     }
     spans = _spans(rng)
