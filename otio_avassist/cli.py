@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 MARKERS_ALONE = {".srt", ".vtt", ".csv"}
-"""Files beside timelines that can be read as some: subtitles, lists of markers, reports. They have no media."""
+"""Files beside timelines that can be read as some: subtitles, lists of markers, reports."""
 FOUND_NOTHING = 3
 FAILED = 1
 
