@@ -14,7 +14,7 @@ Doesn't know how anything was trained.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from models.captions.proposals import Proposals
 from models.checkpoints import CheckpointError
 from otio_avassist import bundles
 from otio_avassist.bundles import Card, Graph
+from otio_avassist.features import EXTRACTORS
 
 FIGURES = "figures.json"
 ALLOWED = 1e-4
@@ -297,9 +298,15 @@ def export_checkpoint(checkpoint: Path, out: Path, *, figures: Path | None = Non
         ),
         words=words,
         extras={"propose": proposal_graph(proposals)} if proposals is not None else {},
-        needs=tuple(dict.fromkeys(each["extractor"] for each in features.values())),
+        needs=needed(features),
     )
     return export_captions(parts, out)
+
+
+def needed(features: Mapping[str, Mapping[str, Any]], given: Collection[str] = ()) -> tuple[str, ...]:
+    """Bundles that a captioner needs beside its own: extractors that ask a graph, but for those `given`."""
+    names = dict.fromkeys(each["extractor"] for each in features.values())
+    return tuple(name for name in names if EXTRACTORS[name].input and name not in given)
 
 
 def _speaker(config: Mapping[str, Any]) -> Any:

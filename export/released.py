@@ -18,7 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from export.captions import Extra, Parts, export_captions, extractor_graph, preprocessing, proposal_graph
+from export.captions import (
+    Extra,
+    Parts,
+    export_captions,
+    extractor_graph,
+    needed,
+    preprocessing,
+    proposal_graph,
+)
 from export.unpickling import Settings, read
 from models import checkpoints
 from models.captions.bmt import captioner
@@ -30,6 +38,7 @@ from models.captions.text import Vocabulary
 from models.captions.vggish import VGGish
 from models.checkpoints import CheckpointError
 from otio_avassist.bundles import Card
+from otio_avassist.features import GRAPHS
 
 WRAPPERS = ("module.",)
 """What is put in front of each name by training on several cards."""
@@ -286,7 +295,8 @@ def _export(
         extras["vggish"] = _vggish_graph(vggish)
     if i3d is not None and "video" in streams:
         extras["i3d_rgb"] = _i3d_graph(i3d, stack)
-    given = {"vggish": "vggish" in extras, "i3d": "i3d_rgb" in extras}
+    graphs = {"vggish": "vggish", **GRAPHS}
+    given = [extractor for extractor, graph in graphs.items() if graph in extras]
     parts = Parts(
         speaker=network,
         features=features,
@@ -305,7 +315,7 @@ def _export(
             "figures": {},
         },
         extras=extras,
-        needs=tuple(each["extractor"] for each in streams.values() if not given[each["extractor"]]),
+        needs=needed(streams, given),
     )
     return export_captions(parts, out)
 
