@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions train-sync experiment-captions clean
+.PHONY: help demo test lint bench bench-captions train-sync train-captions experiment-captions clean
 
 PYTHON = python3
 VENV = .venv
@@ -24,6 +24,7 @@ help:
 	@echo "make bench       the figures that the README gives"
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
 	@echo "make train-sync  train the sync network"
+	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make experiment-captions   the papers' tables in small"
 	@echo "make clean       remove the virtual environment and everything made"
 
@@ -48,6 +49,9 @@ bench-captions: $(TRAIN)
 
 train-sync: $(TRAIN)
 	$(BIN)/python -m models.sync.train $(ARGS)
+
+train-captions: $(TRAIN)
+	$(BIN)/python -m models.captions.compact.train $(ARGS)
 
 experiment-captions: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.captions.experiments $(ARGS)

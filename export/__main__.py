@@ -68,13 +68,48 @@ def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: i
     type=click.Path(dir_okay=False, path_type=Path),
     help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
 )
-def captions(checkpoint: Path, out: Path, figures: Path | None) -> None:
+@click.option(
+    "--i3d",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights of I3D on colour, to see by.",
+)
+@click.option(
+    "--vggish",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights of VGGish, to hear by.",
+)
+def captions(
+    checkpoint: Path, out: Path, figures: Path | None, i3d: Path | None, vggish: Path | None
+) -> None:
     """Export a captioner and its proposal network, with the words they know."""
     from export.captions import export_checkpoint
 
-    card = export_checkpoint(checkpoint, out, figures=figures)
+    card = export_checkpoint(checkpoint, out, figures=figures, i3d=i3d, vggish=vggish)
     click.echo(
         f"{out}: {card.network} {card.version}, {len(card.classes)} words, graphs {', '.join(card.graphs)}"
+    )
+
+
+@cli.command()
+@click.option(
+    "--run",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of a run of `models.captions.compact.train`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
+)
+def compact(run: Path, out: Path) -> None:
+    """Export the compact captions bundle, which comes with the plugin."""
+    from export.compact import export_compact  # PyTorch takes seconds: not paid by --help
+
+    card = export_compact(run, out)
+    click.echo(
+        f"{out}: {card.network} {card.version}, {len(card.classes)} words, sure {card.preprocessing['sure']}"
     )
 
 
@@ -106,6 +141,13 @@ def _words_and_extractors(command: Callable[..., None]) -> Callable[..., None]:
     """Options that every import of a captioner has."""
     for option in (
         click.option("--out", type=FOLDER, required=True, help="The bundle's folder."),
+        click.option(
+            "--flow",
+            type=click.Choice(["none", "file"]),
+            default="none",
+            show_default=True,
+            help="Features of optical flow: NAME_flow.npy beside the media, or none, as each caption then says.",
+        ),
         click.option("--vggish", type=FILE, help="Weights of VGGish, which hears."),
         click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees."),
         click.option(
@@ -128,12 +170,15 @@ def bmt(
     captions: Path | None,
     i3d: Path | None,
     vggish: Path | None,
+    flow: str,
     out: Path,
 ) -> None:
     """Import BMT: captioner and proposal network."""
     from export.released import import_bmt  # PyTorch takes seconds: not paid by --help
 
-    card = import_bmt(captioner, proposals, out, words=vocabulary, captions=captions, i3d=i3d, vggish=vggish)
+    card = import_bmt(
+        captioner, proposals, out, words=vocabulary, captions=captions, i3d=i3d, vggish=vggish, flow=flow
+    )
     click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
 
 
@@ -148,6 +193,7 @@ def mdvc(
     captions: Path | None,
     i3d: Path | None,
     vggish: Path | None,
+    flow: str,
     out: Path,
 ) -> None:
     """Import MDVC, whose proposals come from a file."""
@@ -155,7 +201,7 @@ def mdvc(
 
     card = import_mdvc(
         checkpoint, out, words=vocabulary, captions=captions, speech_words=speech_vocabulary,
-        i3d=i3d, vggish=vggish,
+        i3d=i3d, vggish=vggish, flow=flow,
     )  # fmt: skip
     click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
 

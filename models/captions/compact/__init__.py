@@ -1,1 +1,1 @@
-"""The compact captions bundle: networks small enough to ship, taught by real sounds and pictures whose names are known."""
+"""The compact captions bundle: small networks, taught by real sounds and pictures whose names are known."""

@@ -1,18 +1,20 @@
 """The event network: a log-mel spectrogram -> stretches in which something sounds, each with a confidence.
 
-In: `log_mel` (B, T, 64) of `signals.yamnet_log_mel`, 100 rows a second. Out: `proposals` (B, N, 3): centre and
-length in seconds and confidence, one for each step of 40 ms.
+In: `log_mel` (B, T, 64) of `signals.yamnet_log_mel`, 100 rows a second. Out: `proposals` (B, N, 3): centre
+and length in seconds and confidence, one for each step of 40 ms.
 
 What is heard is set against what is heard all the time: before any convolution each band loses its background
 over the seconds around, its quiet moments and its mean. The published heads regress lengths against K-means
 anchors from every cell; here each cell regresses how long ago the event around it began and how soon it ends,
-on a scale of logarithms, since events of a tenth of a second and of ten seconds stand side by side and an onset
-has to be right to a few hundredths. That is an anchor a cell; nothing else of the heads' use changes.
+on a scale of logarithms, since events of a tenth of a second and of ten seconds stand side by side and an
+onset has to be right to a few hundredths. That is an anchor a cell; nothing else of the heads' use changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +36,13 @@ class EventConfig:
     dropout: float = 0.05
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values; `EventConfig(**…)` reads them."""
+        """Plain values, for a checkpoint."""
         return {"width": self.width, "dilations": list(self.dilations), "dropout": self.dropout}
+
+    @classmethod
+    def from_dict(cls, held: Mapping[str, Any]) -> EventConfig:
+        """The inverse of `to_dict`."""
+        return cls(**{**held, "dilations": tuple(held["dilations"])})
 
 
 def background(log_mel: Tensor, rows: int) -> tuple[Tensor, Tensor]:
@@ -46,7 +53,8 @@ def background(log_mel: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """
     smooth = F.avg_pool1d(log_mel, 15, 1, 7, count_include_pad=False)
     half = rows // 2
-    quiet = -F.max_pool1d(-smooth, 2 * half + 1, 1, half)
+    # In one dimension torch.export would fix the number of rows.
+    quiet = -F.max_pool2d(-smooth.unsqueeze(2), (1, 2 * half + 1), 1, (0, half)).squeeze(2)
     quiet = F.avg_pool1d(quiet, half + 1 - half % 2, 1, (half - half % 2) // 2, count_include_pad=False)
     mean = F.avg_pool1d(log_mel, 2 * half + 1, 1, half, count_include_pad=False)
     return quiet, mean
@@ -83,7 +91,8 @@ class EventNetwork(nn.Module):
         nn.init.constant_(self.heads.bias, -2.0)  # type: ignore[arg-type]
 
     def raw(self, log_mel: Tensor) -> Tensor:
-        """(B, 3, cells): logs of the seconds since the start and until the end, and the confidence's logit."""
+        """(B, 3, cells): logs of the seconds since the start and until the end, and the confidence's
+        logit."""
         x = log_mel.transpose(1, 2)  # (B, 64, T) <- (B, T, 64)
         quiet, mean = background(x, 600)
         near, _ = background(x, 150)
@@ -108,7 +117,7 @@ def cells_s(count: int, device: torch.device | None = None) -> Tensor:
 
 def decode(raw: Tensor) -> Tensor:
     """Shape: (B, 3, N) -> (B, N, 3)."""
-    before, after = raw[:, :2].clamp(-6, 3.5).exp().unbind(1)
+    before, after = raw[:, :2].clamp(-6.0, 3.5).exp().unbind(1)
     at = cells_s(raw.shape[2], raw.device)
     return torch.stack([at + (after - before) / 2, before + after, raw[:, 2].sigmoid()], 2)
 
@@ -140,7 +149,7 @@ def loss(raw: Tensor, inside: Tensor, spans: Tensor) -> tuple[Tensor, Tensor, Te
 
     Shapes: (B, 3, N), (B, N), (B, N, 2).
     """
-    before, after = raw[:, :2].clamp(-6, 3.5).exp().unbind(1)
+    before, after = raw[:, :2].clamp(-6.0, 3.5).exp().unbind(1)
     at = cells_s(raw.shape[2], raw.device)
     wanted_before = (at - spans[..., 0]).clamp(min=0.005)
     wanted_after = (spans[..., 1] - at).clamp(min=0.005)
@@ -202,7 +211,8 @@ def by_energy(log_mel: np.ndarray, over: float = 2.0) -> np.ndarray:
 
 
 def score(found: np.ndarray, true: np.ndarray, at_least: float = 0.5) -> tuple[int, np.ndarray]:
-    """How many of the found match a true event each, best first; and the errors of their onsets in seconds."""
+    """How many of the found match a true event each, best first; and the errors of their onsets in
+    seconds."""
     iou = overlap(true, found) if len(true) and len(found) else np.zeros((len(true), len(found)))
     errors = []
     while iou.size and iou.max() >= at_least:

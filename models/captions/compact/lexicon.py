@@ -1,7 +1,8 @@
 """What the classes of AudioSet and ImageNet are called, from the specific to the general.
 
-In: `heard.txt` and `seen.txt` beside this file, and the names of YAMNet's classes. Out: things with words, what
-each falls back to when one is less sure ("a dog barks", "an animal calls", "something sounds"), and which
+In: `heard.txt` and `seen.txt` beside this file, and the names of YAMNet's classes. Out: things with words,
+what each falls back to when one is less sure ("a dog barks", "an animal calls", "something sounds"),
+and which
 classes speak for it. Classes that belong to nothing are deliberately never spoken of.
 """
 
@@ -97,7 +98,8 @@ LINKS = {
     "drums": ("drum", "drumstick"), "snare": ("drum",), "hand drum": ("drum",), "percussion": ("drum",),
     "cat": ("cat",), "purr": ("cat",), "howl": ("dog", "wolf"), "growl": ("dog",), "whine": ("dog",),
     "rooster": ("chicken",), "roar": ("lion",), "hooves": ("horse",), "xylophone": ("marimba",),
-    "gunshot": ("gun",), "sea": ("sea",), "stream": ("lake", "landscape"), "waterfall": ("valley", "cliff", "landscape"),
+    "gunshot": ("gun",), "sea": ("sea",), "stream": ("lake", "landscape"), "waterfall": ("valley", "cliff",
+    "landscape"),
     "engine": ("car", "truck", "motorcycle", "machine"), "traffic": ("car", "street", "bus"),
     "race car": ("car",), "siren": ("ambulance", "truck"), "horn": ("car", "bus"), "tyres": ("car",),
     "speech": ("microphone", "stage", "suit", "person"), "singing": ("microphone", "stage"),
@@ -123,7 +125,8 @@ def same_thing(heard_key: str, seen_key: str) -> bool:
     """Whether both are one thing: the dog that barks is the dog that is seen."""
     sounding, looking = heard()[heard_key], seen()[seen_key]
     return sounding.subject == looking.noun or (
-        heard_key in ("drums", "snare", "xylophone", "race car", "rooster") and seen_key in LINKS.get(heard_key, ())
+        heard_key in ("drums", "snare", "xylophone", "race car", "rooster")
+        and seen_key in LINKS.get(heard_key, ())
     )
 
 
@@ -149,7 +152,9 @@ def heard_groups(class_names: Sequence[str]) -> np.ndarray:
     place.update({name: len(heard_keys()) + row for row, name in enumerate(silent())})
     # "Hiss" and the like: AudioSet has few names twice, and they mean the same.
     if set(place) != set(class_names):
-        raise ValueError(f"classes without words or words without a class: {sorted(set(place) ^ set(class_names))}")
+        raise ValueError(
+            f"classes without words or words without a class: {sorted(set(place) ^ set(class_names))}"
+        )
     return np.array([place[name] for name in class_names])
 
 

