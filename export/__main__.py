@@ -146,7 +146,7 @@ def _words_and_extractors(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Choice(["none", "file"]),
             default="none",
             show_default=True,
-            help="Features of optical flow: NAME_flow.npy beside the media, or none, as each caption then says.",
+            help="Features of optical flow: NAME_flow.npy beside the media; or none, and captions say so.",
         ),
         click.option("--vggish", type=FILE, help="Weights of VGGish, which hears."),
         click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees."),

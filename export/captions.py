@@ -14,7 +14,7 @@ Doesn't know how anything was trained.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from export.graphs import Axes, Inputs, check, describe, in_place_of, write_graph
+from export.extractors import extractors
+from export.graphs import Extra, in_place_of, write_checked
 from models import checkpoints
 from models.captions.bmt import Arrays, Streams, captioner
 from models.captions.config import CaptionerConfig, MdvcConfig, ProposalConfig
@@ -31,11 +32,9 @@ from models.captions.proposals import Proposals
 from models.checkpoints import CheckpointError
 from otio_avassist import bundles
 from otio_avassist.bundles import Card, Graph
-from otio_avassist.features import EXTRACTORS
+from otio_avassist.features import EXTRACTORS, GRAPHS
 
 FIGURES = "figures.json"
-ALLOWED = 1e-4
-"""Of the largest value of an output, PyTorch against onnxruntime."""
 CHAPTER_S = 300 * 2.56
 """What the published proposal network sees at once."""
 SPEECH = "speech"
@@ -51,18 +50,6 @@ class Speaker(Protocol):
         self, token: Tensor, position: Tensor, memory: Mapping[str, Tensor], past: Mapping[str, Tensor]
     ) -> tuple[Tensor, Arrays]: ...
     def empty_past(self, batch: int) -> Arrays: ...
-
-
-@dataclass(frozen=True)
-class Extra:
-    """A graph beside the captioner's own: a proposal network, or an extractor of features."""
-
-    module: nn.Module
-    example: Inputs
-    outputs: tuple[str, ...]
-    axes: Axes
-    others: tuple[Inputs, ...]
-    """Inputs of other sizes than the example's, to compare by."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +114,7 @@ def export_captions(parts: Parts, out: Path) -> Card:
     with in_place_of(out) as folder:
         graphs, parity = _write_speaker(parts, folder)
         for name, extra in parts.extras.items():
-            graphs[name], parity[name] = _write(folder, name, extra)
+            graphs[name], parity[name] = write_checked(folder, name, extra)
         card = Card(
             task="captions",
             network=parts.words["network"],
@@ -157,13 +144,6 @@ def _own_numbers(config: Any) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, name: str, extra: Extra) -> tuple[Graph, dict[str, float]]:
-    path = folder / f"{name}.onnx"
-    module = extra.module.eval()
-    write_graph(module, extra.example, extra.outputs, path, axes=extra.axes)
-    return describe(path), check(module, path, extra.others, ALLOWED)
-
-
 def _write_speaker(parts: Parts, folder: Path) -> tuple[dict[str, Graph], dict[str, Any]]:
     speaker = parts.speaker
     streams = tuple(speaker.config.streams)
@@ -191,7 +171,7 @@ def _write_speaker(parts: Parts, folder: Path) -> tuple[dict[str, Graph], dict[s
         # The first word of all has no past.
         tuple(_state(parts, batch, rows=rows, words=words) for batch, rows, words in ((1, 1, 0), (3, 9, 7))),
     )
-    written = {"encode": _write(folder, "encode", encode), "step": _write(folder, "step", step)}
+    written = {"encode": write_checked(folder, "encode", encode), "step": write_checked(folder, "step", step)}
     return {name: graph for name, (graph, _) in written.items()}, {
         name: apart for name, (_, apart) in written.items()
     }
@@ -259,17 +239,18 @@ def proposal_graph(network: Proposals) -> Extra:
     return Extra(Graph(), noise(2), ("proposals",), axes, (noise(1),))
 
 
-def extractor_graph(module: nn.Module, name: str, noise: Callable[[int], Tensor]) -> Extra:
-    """An extractor: `name` (batch, …) -> `embedding` (batch, d)."""
-    axes = {name: {0: "batch"}}
-    return Extra(module, {name: noise(2)}, ("embedding",), axes, ({name: noise(1)}, {name: noise(3)}))
-
-
-def export_checkpoint(checkpoint: Path, out: Path, *, figures: Path | None = None) -> Card:
+def export_checkpoint(
+    checkpoint: Path,
+    out: Path,
+    *,
+    figures: Path | None = None,
+    i3d: Path | None = None,
+    vggish: Path | None = None,
+) -> Card:
     """Write the bundle of a training of `models.captions.train`.
 
-    Its features are made by extractors whose weights are other people's: without them the bundle takes
-    VGGish's and I3D's graphs from the bundles that its card needs.
+    Its features were made by extractors whose weights are other people's (`i3d`, `vggish`). Without them the
+    bundle looks for others that have their graphs.
 
     Raises:
         CheckpointError: the checkpoint or its figures aren't there, or aren't whole.
@@ -289,6 +270,9 @@ def export_checkpoint(checkpoint: Path, out: Path, *, figures: Path | None = Non
         raise CheckpointError(f"{checkpoint}: its config isn't that of a captioner: {error}") from error
     fill_parts({"captioner": speaker, "proposals": proposals}, held.state_dict, str(checkpoint))
     speech = held.config.get("speech_vocabulary")
+    extras = extractors(features, i3d=i3d, vggish=vggish)
+    if proposals is not None:
+        extras["propose"] = proposal_graph(proposals)
     parts = Parts(
         speaker=speaker,
         features={stream: int(each["width"]) for stream, each in features.items()},
@@ -297,16 +281,16 @@ def export_checkpoint(checkpoint: Path, out: Path, *, figures: Path | None = Non
             features, proposals, max_words=int(held.config["max_words"]), speech_vocabulary=speech
         ),
         words=words,
-        extras={"propose": proposal_graph(proposals)} if proposals is not None else {},
-        needs=needed(features),
+        extras=extras,
+        needs=needed(features, extras),
     )
     return export_captions(parts, out)
 
 
-def needed(features: Mapping[str, Mapping[str, Any]], given: Collection[str] = ()) -> tuple[str, ...]:
-    """Bundles that a captioner needs beside its own: extractors that ask a graph, but for those `given`."""
+def needed(features: Mapping[str, Mapping[str, Any]], own: Collection[str] = ()) -> tuple[str, ...]:
+    """Bundles that a captioner needs: of extractors that ask a graph which isn't among its `own`."""
     names = dict.fromkeys(each["extractor"] for each in features.values())
-    return tuple(name for name in names if EXTRACTORS[name].input and name not in given)
+    return tuple(name for name in names if EXTRACTORS[name].input and GRAPHS.get(name, name) not in own)
 
 
 def _speaker(config: Mapping[str, Any]) -> Any:

@@ -32,6 +32,9 @@ OPSET = 20
 https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md
 """
 
+ALLOWED = 1e-4
+"""Of the largest value of an output, PyTorch against onnxruntime."""
+
 Inputs = Mapping[str, Tensor]
 Axes = Mapping[str, Mapping[int, str]]
 """By input, which of its axes take any size, and what that size is called."""
@@ -43,7 +46,7 @@ def write_graph(
     """Write `module` as a graph whose inputs are named as in `example`, with axes of any size.
 
     Args:
-        module: in eval mode; its forward takes the inputs in the order of `example`, the last ones as `*inputs` if it likes.
+        module: in eval mode; its forward takes the inputs in the order of `example`, the last perhaps as `*inputs`.
         example: tensors; two or more along each free axis, or the axis is taken for fixed.
         outputs: names of what the forward gives.
         path: where the graph goes.
@@ -161,6 +164,30 @@ def check(module: nn.Module, path: Path, cases: Iterable[Inputs], allowed: float
                 f"{each.reach:.3g}; wanted at most {allowed * each.reach:.3g}"
             )
     return {name: each.largest for name, each in found.items()}
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A module that is to become a graph, and how it is looked at."""
+
+    module: nn.Module
+    example: Inputs
+    outputs: tuple[str, ...]
+    axes: Axes
+    others: tuple[Inputs, ...]
+    """Inputs of other sizes than the example's, to compare by."""
+
+
+def write_checked(folder: Path, name: str, extra: Extra) -> tuple[Graph, dict[str, float]]:
+    """Write `name`.onnx; what a card says of it, and the largest difference from PyTorch by output.
+
+    Raises:
+        BundleError: one is too large.
+    """
+    path = folder / f"{name}.onnx"
+    module = extra.module.eval()
+    write_graph(module, extra.example, extra.outputs, path, axes=extra.axes)
+    return describe(path), check(module, path, extra.others, ALLOWED)
 
 
 def describe(path: Path) -> Graph:

@@ -15,38 +15,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from export.captions import (
-    Extra,
     Parts,
     export_captions,
-    extractor_graph,
     needed,
     preprocessing,
     proposal_graph,
 )
-from export.unpickling import Settings, read
+from export.extractors import I3D_FPS, extractors
+from export.unpickling import Settings, read, weights_in
 from models import checkpoints
 from models.captions.bmt import captioner
 from models.captions.config import CaptionerConfig, MdvcConfig, ProposalConfig
-from models.captions.i3d import I3D
 from models.captions.mdvc import Mdvc
 from models.captions.proposals import Proposals
 from models.captions.text import Vocabulary
-from models.captions.vggish import VGGish
 from models.checkpoints import CheckpointError
 from otio_avassist.bundles import Card
-from otio_avassist.features import GRAPHS
 
-WRAPPERS = ("module.",)
-"""What is put in front of each name by training on several cards."""
-NOT_WEIGHTS = ("pproc.",)
-"""Of VGGish's file: the further reduction that captions don't take."""
 BMT_STACK, MDVC_STACK = 64, 24
 """Pictures of one I3D stack, at 25 a second."""
-I3D_FPS, VGGISH_S = 25.0, 0.96
+VGGISH_S = 0.96
 LONGEST = {"bmt": 30, "mdvc": 50}
 """Words that the authors' own decoding stops at."""
 
@@ -77,38 +68,7 @@ def read_released(path: Path) -> Released:
         raise CheckpointError(f"{path}: its config is {type(settings).__name__}, not settings by name")
     # What isn't set stays as published.
     said = {name: value for name, value in settings.items() if value is not None}
-    return Released(said, _weights(held["model_state_dict"], path), held)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A file of weights alone, as those of I3D and VGGish are."""
-    held = read(path)
-    inner = held.get("state_dict", held) if isinstance(held, dict) else held
-    found = _weights(inner, path)
-    return {name: weight for name, weight in found.items() if not name.startswith(NOT_WEIGHTS)}
-
-
-def _weights(held: Any, path: Path) -> dict[str, Tensor]:
-    """Under our names.
-
-    Raises:
-        CheckpointError: something in it isn't a weight.
-    """
-    if not isinstance(held, Mapping):
-        raise CheckpointError(f"{path}: wanted weights by name, there is {type(held).__name__}")
-    strange = [str(name) for name, weight in held.items() if not isinstance(weight, Tensor)]
-    if strange:
-        raise CheckpointError(f"{path}: not weights: {', '.join(strange[:6])}")
-    found: dict[str, Tensor] = {}
-    for name, weight in held.items():
-        for wrapper in WRAPPERS:
-            name = str(name).removeprefix(wrapper)
-        if name in found:
-            raise CheckpointError(
-                f"{path}: {name} is there twice, with a wrapper's name in front and without"
-            )
-        found[name] = weight
-    return found
+    return Released(said, weights_in(held["model_state_dict"], path), held)
 
 
 def vocabulary(path: Path | None, captions: Path | None, count: int) -> tuple[str, ...]:
@@ -151,6 +111,7 @@ def import_bmt(
     captions: Path | None = None,
     i3d: Path | None = None,
     vggish: Path | None = None,
+    flow: str = "none",
 ) -> Card:
     """Make a bundle of BMT as released.
 
@@ -161,6 +122,7 @@ def import_bmt(
         words, captions: see `vocabulary`.
         i3d: weights of the network that looks, on colour.
         vggish: weights of the network that hears.
+        flow: "file" where features of optical flow lie beside the media, else "none".
 
     Raises:
         CheckpointError: a file isn't what it should be; each weight that doesn't fit is named.
@@ -183,6 +145,7 @@ def import_bmt(
         proposals=proposals,
         i3d=i3d,
         vggish=vggish,
+        flow=flow,
         max_words=LONGEST["bmt"],
     )
 
@@ -196,6 +159,7 @@ def import_mdvc(
     speech_words: Path | None = None,
     i3d: Path | None = None,
     vggish: Path | None = None,
+    flow: str = "none",
 ) -> Card:
     """Make a bundle of MDVC as released; its proposals come from a file.
 
@@ -219,6 +183,7 @@ def import_mdvc(
         proposals=None,
         i3d=i3d,
         vggish=vggish,
+        flow=flow,
         max_words=LONGEST["mdvc"],
     )
 
@@ -278,6 +243,7 @@ def _export(
     proposals: Proposals | None,
     i3d: Path | None,
     vggish: Path | None,
+    flow: str,
     max_words: int,
     speech: tuple[str, ...] | None = None,
 ) -> Card:
@@ -286,17 +252,12 @@ def _export(
     if "audio" in features:
         streams["audio"] = _stream("vggish", VGGISH_S, features["audio"])
     if "video" in features:
-        # Trained on colour and motion summed; no network here makes motion, so the runtime says its doubt.
-        streams["video"] = {**_stream("i3d", seconds, features["video"]), "flow": "none"}
-    extras: dict[str, Extra] = {}
+        # Trained on colour and motion summed. No network here makes motion: without files of it the runtime
+        # says its doubt.
+        streams["video"] = {**_stream("i3d", seconds, features["video"]), "flow": flow}
+    extras = extractors(streams, i3d=i3d, vggish=vggish)
     if proposals is not None:
         extras["propose"] = proposal_graph(proposals)
-    if vggish is not None and "audio" in streams:
-        extras["vggish"] = _vggish_graph(vggish)
-    if i3d is not None and "video" in streams:
-        extras["i3d_rgb"] = _i3d_graph(i3d, stack)
-    graphs = {"vggish": "vggish", **GRAPHS}
-    given = [extractor for extractor, graph in graphs.items() if graph in extras]
     parts = Parts(
         speaker=network,
         features=features,
@@ -309,13 +270,13 @@ def _export(
             "version": "released",
             "training": {
                 "weights": "released by the authors of the paper",
-                "data": "ActivityNet Captions; colour and optical flow summed, here colour alone",
+                "data": "ActivityNet Captions; features of colour and optical flow summed",
                 "files": {part: checksum(path) for part, path in files.items() if path is not None},
             },
             "figures": {},
         },
         extras=extras,
-        needs=needed(streams, given),
+        needs=needed(streams, extras),
     )
     return export_captions(parts, out)
 
@@ -334,27 +295,3 @@ def _stream(extractor: str, seconds: float, width: int) -> dict[str, Any]:
         "length_s": seconds,
         "width": width,
     }
-
-
-def _vggish_graph(path: Path) -> Extra:
-    network = _filled(VGGish(), path)
-
-    def noise(count: int) -> Tensor:
-        return torch.randn(count, 1, 96, 64, generator=torch.Generator().manual_seed(count)) - 3
-
-    return extractor_graph(network, "log_mel", noise)
-
-
-def _i3d_graph(path: Path, stack: int) -> Extra:
-    network = _filled(I3D("rgb"), path)
-
-    def noise(count: int) -> Tensor:
-        draw = torch.Generator().manual_seed(count)
-        return torch.rand(count, 3, stack, 224, 224, generator=draw) * 2 - 1
-
-    return extractor_graph(network, "frames", noise)
-
-
-def _filled(network: nn.Module, path: Path) -> nn.Module:
-    checkpoints.fill(network, read_weights(path), source=str(path))
-    return network.eval()

@@ -21,6 +21,10 @@ import torch
 
 from models.checkpoints import CheckpointError
 
+WRAPPERS = ("module.",)
+"""What is put in front of each name by training on several cards."""
+NOT_WEIGHTS = ("pproc.",)
+"""Of VGGish's file: the further reduction that captions don't take."""
 SETTINGS = ("Config", "Namespace")
 """Classes that carry the settings of a training, whatever module has them: those end in one of these."""
 
@@ -136,3 +140,34 @@ def read(path: Path) -> Any:
         raise CheckpointError(f"{path}: holds {error}, which isn't data: refused") from error
     except Exception as error:  # a broken pickle may raise anything
         raise CheckpointError(f"{path}: not a checkpoint: {error or type(error).__name__}") from error
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A file of weights alone, as those of I3D and VGGish are."""
+    held = read(path)
+    inner = held.get("state_dict", held) if isinstance(held, dict) else held
+    found = weights_in(inner, path)
+    return {name: weight for name, weight in found.items() if not name.startswith(NOT_WEIGHTS)}
+
+
+def weights_in(held: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Under our names.
+
+    Raises:
+        CheckpointError: something in it isn't a weight.
+    """
+    if not isinstance(held, Mapping):
+        raise CheckpointError(f"{path}: wanted weights by name, there is {type(held).__name__}")
+    strange = [str(name) for name, weight in held.items() if not isinstance(weight, torch.Tensor)]
+    if strange:
+        raise CheckpointError(f"{path}: not weights: {', '.join(strange[:6])}")
+    found: dict[str, torch.Tensor] = {}
+    for name, weight in held.items():
+        for wrapper in WRAPPERS:
+            name = str(name).removeprefix(wrapper)
+        if name in found:
+            raise CheckpointError(
+                f"{path}: {name} is there twice, with a wrapper's name in front and without"
+            )
+        found[name] = weight
+    return found
