@@ -85,15 +85,15 @@ def told(
         heard.setdefault(each.source, {}).setdefault(each.licence, []).append(each.name)
     return {
         "material": {
-            "sounds": "single sounds, named below, changed in speed and colour and put in rooms, beside made-up"
-            " ones; a seventh of them was held out for validation",
-            "film": f"Big Buck Bunny, {material.FILM.licence}: sound and pictures of its first half (0 to 298 s);"
-            " of the second half only the sound, as a background in validation",
+            "sounds": "single sounds, named below, changed in speed and colour and put in rooms, beside"
+            " made-up ones; a seventh of them was held out for validation",
+            "film": f"Big Buck Bunny, {material.FILM.licence}: sound and pictures of its first half (0 to 298"
+            " s); of the second half only the sound, as a background in validation",
             "photos": f"{material.PHOTOS.package} {material.PHOTOS.version}, {material.PHOTOS.licence}:"
             f" {', '.join(material.PHOTOS_FREE)}",
-            "films": "sentences were learnt from films composed in the space of features, out of the last"
-            " layers of YAMNet and EfficientNet-lite0, real backgrounds, named sounds and photos; no film with"
-            " a written description was used",
+            "films": "sentences were learnt from films composed in the space of features, out of the"
+            " last layers of YAMNet and EfficientNet-lite0, real backgrounds, named sounds and photos;"
+            " no film with a written description was used",
         },
         "heard": heard,
         "releases": [
