@@ -46,7 +46,7 @@ def write_graph(
     """Write `module` as a graph whose inputs are named as in `example`, with axes of any size.
 
     Args:
-        module: in eval mode; its forward takes the inputs in the order of `example`, the last perhaps as `*inputs`.
+        module: in eval mode; its forward takes the inputs in the order of `example`, perhaps as `*inputs`.
         example: tensors; two or more along each free axis, or the axis is taken for fixed.
         outputs: names of what the forward gives.
         path: where the graph goes.
