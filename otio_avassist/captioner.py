@@ -6,7 +6,7 @@ at once, and what the decoder remembers is kept from word to word. Knows no file
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,10 @@ SHORTEST_S = 0.2
 """Proposals that are no longer are dropped, as published."""
 TELLS = log(1.5)
 """A stream tells a word if the word is half as likely again with it."""
-UNSURE_MEAN = 0.5
-"""Of `sure`: a sentence whose words are less likely than that, taken together, isn't said at all."""
+WEIGHED = 12
+"""Beginnings of a sentence that are kept where names are weighed against one another."""
+UNSURE = 0.5
+"""Of `sure`: a sentence that names nothing, and whose words are less sure than that, isn't said at all."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Said:
 
     tokens: tuple[int, ...]
     words: tuple[tuple[str, float], ...]
-    """Each with its probability."""
+    """Each with its probability: of names, that of being said at all, in whatever sentence."""
     named: bool
     """Whether one of its words names something."""
     confidence: float
@@ -63,6 +65,8 @@ class Numbers:
     streams: Mapping[str, Stream]
     names: frozenset[int]
     sure: float
+    implied: Mapping[int, frozenset[int]]
+    """Names that say the same as a name, less precisely."""
     proposals: Mapping[str, Any]
     speech: Mapping[str, int]
     """The vocabulary of what is said."""
@@ -70,9 +74,10 @@ class Numbers:
     """Sentences that tell that there is nothing to tell."""
 
     @classmethod
-    def from_card(cls, data: Mapping[str, Any], network: str) -> Numbers:
+    def from_card(cls, data: Mapping[str, Any], words: Sequence[str], network: str) -> Numbers:
         """Raises BundleError naming what is missing or makes no sense."""
         where = f"{network}: preprocessing"
+        token = {word: each for each, word in enumerate(words)}
         try:
             numbers = cls(
                 start=int(data["start"]),
@@ -89,7 +94,11 @@ class Numbers:
                 names=frozenset(map(int, data.get("names", ()))),
                 sure=float(data.get("sure", 0.0)),
                 proposals=dict(data.get("proposals") or {}),
-                speech={word: token for token, word in enumerate(data.get("speech_vocabulary", ()))},
+                implied={
+                    token[word]: frozenset(token[each] for each in less)
+                    for word, less in data.get("implied", {}).items()
+                },
+                speech={word: each for each, word in enumerate(data.get("speech_vocabulary", ()))},
                 nothing=frozenset(tuple(each.split()) for each in data.get("nothing", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -114,7 +123,7 @@ class Captioner:
         self._bundle, self._beam = bundle, beam
         self.name = bundle.card.network
         self.words = tuple(str(word) for word in bundle.card.classes)
-        self.numbers = Numbers.from_card(bundle.card.preprocessing, self.name)
+        self.numbers = Numbers.from_card(bundle.card.preprocessing, self.words, self.name)
         for graph in ("encode", "step"):
             if graph not in bundle.card.graphs:
                 raise BundleError(
@@ -234,29 +243,27 @@ class Captioner:
     def say(self, crops: Sequence[Crop]) -> list[Said | None]:
         """A sentence for each stretch: with names that it is sure of, or without; None: better nothing.
 
-        A name below the card's `sure` isn't said: the sentence is sought again without it, then with no other
-        names than those it was sure of, then without any: so the wording that names nothing comes out.
+        Where the card tells names from other words, many sentences are weighed, and the one is said that has
+        most of what all of them together are sure of (`sampling.careful`); else the likeliest.
         """
-        found: list[Said | None] = [None] * len(crops)
-        forbidden = [set(self._never) for _ in crops]
-        waiting = list(range(len(crops)))
-        for again in range(4):  # the last time no name is left to doubt
-            sentences = self._describe(
-                [crops[each] for each in waiting], [forbidden[each] for each in waiting]
+        if not self.numbers.names:
+            found = self._describe(
+                crops, lambda *given, **how: sampling.decode(*given, beam=self._beam, **how)
             )
-            unsure = []
-            for each, one in zip(waiting, sentences, strict=True):
-                doubted = self._doubted(one)
-                if not doubted:
-                    found[each] = self._said(one)
-                else:
-                    sure_of = set(one.tokens) - doubted
-                    forbidden[each] |= (doubted, self.numbers.names - sure_of, self.numbers.names)[again]
-                    unsure.append(each)
-            waiting = unsure
-            if not waiting:
-                break
-        return found
+            return [self._said(each, [exp(value) for value in each.log_probs]) for each in found]
+        beam = max(self._beam, WEIGHED)
+        many = self._describe(crops, lambda *given, **how: sampling.hypotheses(*given, beam=beam, **how))
+        beliefs = [self._careful(each) for each in many]
+        said = [None if each is None else self._said(each.sentence, each.tokens) for each in beliefs]
+        # Every sentence that was weighed has a name to doubt: what is said by who has no names at all?
+        left = [at for at, each in enumerate(beliefs) if each is None]
+        plain = self._describe([crops[at] for at in left], sampling.decode, self._never | self.numbers.names)
+        for at, each in zip(left, plain, strict=True):
+            said[at] = self._said(each, [exp(value) for value in each.log_probs])
+        return said
+
+    def _careful(self, said: Sequence[sampling.Sentence]) -> sampling.Belief | None:
+        return sampling.careful(said, self.numbers.names, self.numbers.sure, self.numbers.implied)
 
     def carried_by(self, crops: Sequence[Crop], sentences: Sequence[Said]) -> list[CarriedBy]:
         """What told the network so: each sentence is judged again with one stream left out.
@@ -308,47 +315,38 @@ class Captioner:
             return "seen"
         return "heard" if "heard" in kinds or not kinds else "said"
 
-    def _doubted(self, sentence: sampling.Sentence) -> set[int]:
-        """Names that the network isn't sure of."""
-        least = log(max(self.numbers.sure, 1e-9))
-        return {
-            token
-            for token, value in zip(sentence.tokens, sentence.log_probs, strict=True)
-            if token in self.numbers.names and value < least
-        }
-
-    def _said(self, sentence: sampling.Sentence) -> Said | None:
-        if not sentence.tokens:
-            return None
-        pairs = list(zip(sentence.tokens, sentence.log_probs, strict=True))
-        names = [value for token, value in pairs if token in self.numbers.names]
+    def _said(self, sentence: sampling.Sentence, sure: Sequence[float]) -> Said | None:
         words = tuple(self.words[token] for token in sentence.tokens)
-        if exp(sentence.score) < UNSURE_MEAN * self.numbers.sure or words in self.numbers.nothing:
+        if not words or words in self.numbers.nothing:
             return None
-        counted = names or list(sentence.log_probs)
+        pairs = list(zip(sentence.tokens, sure, strict=True))
+        names = [value for token, value in pairs if token in self.numbers.names]
+        confidence = _mean(names or [value for _, value in pairs])
+        if not names and confidence < UNSURE * self.numbers.sure:
+            return None
         return Said(
             sentence.tokens,
-            tuple(zip(words, map(exp, sentence.log_probs), strict=True)),
+            tuple(zip(words, sure, strict=True)),
             named=bool(names) or not self.numbers.names,
-            confidence=exp(sum(counted) / len(counted)),
+            confidence=confidence,
         )
 
     def _describe(
-        self, crops: Sequence[Crop], forbidden: Sequence[Collection[int]]
-    ) -> list[sampling.Sentence]:
-        found: list[sampling.Sentence] = [sampling.Sentence((), ())] * len(crops)
+        self, crops: Sequence[Crop], way: Callable[..., list[Any]], never: frozenset[int] | None = None
+    ) -> list[Any]:
+        """What a way of `sampling` makes of each stretch, without some tokens."""
+        found: list[Any] = [None] * len(crops)
         for which in self._batches(crops):
-            sentences = sampling.decode(
+            made = way(
                 self._step([crops[each] for each in which]),
                 len(which),
                 start=self.numbers.start,
                 end=self.numbers.end,
                 max_words=self.numbers.max_words,
-                beam=self._beam,
-                forbidden=[forbidden[each] for each in which],
+                forbidden=[self._never if never is None else never] * len(which),
             )
-            for each, sentence in zip(which, sentences, strict=True):
-                found[each] = sentence
+            for each, one in zip(which, made, strict=True):
+                found[each] = one
         return found
 
     def _judge(self, crops: Sequence[Crop], sentences: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
@@ -402,6 +400,11 @@ class Captioner:
         for at, each in enumerate(rows):
             stacked[at, : len(each)] = each
         return stacked
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Geometric."""
+    return exp(sum(log(max(value, 1e-9)) for value in values) / len(values))
 
 
 def _nothing(shape: Sequence[int | str], batch: int) -> np.ndarray:

@@ -34,10 +34,15 @@ class Sentence:
     """Of ending there; 0 where the sentence was cut off."""
 
     @property
+    def total(self) -> float:
+        """Log-probability of the sentence as a whole."""
+        return sum(self.log_probs) + self.end_log_prob
+
+    @property
     def score(self) -> float:
         """Mean log-probability of what was decided, the end included: long sentences aren't punished."""
         count = len(self.tokens) + (self.end_log_prob != 0.0)
-        return (sum(self.log_probs) + self.end_log_prob) / max(1, count)
+        return self.total / max(1, count)
 
 
 def decode(
@@ -64,7 +69,89 @@ def decode(
         return []
     if beam <= 1:
         return _greedy(step, batch, start, end, max_words, forbidden)
-    return _beams(step, batch, start, end, max_words, beam, forbidden)
+
+    def settled(kept: Sequence[_Beginning], ended: Sequence[Sentence]) -> bool:
+        # Nothing that goes on can still beat the best that has ended: every word costs, or is free.
+        best = max((each.score for each in ended), default=-np.inf)
+        return all(each.total / max_words <= best for each in kept)
+
+    found = _beams(step, batch, start, end, max_words, beam, forbidden, settled)
+    return [max(row, key=lambda each: each.score, default=Sentence((), ())) for row in found]
+
+
+def hypotheses(
+    step: Step,
+    batch: int,
+    *,
+    start: int,
+    end: int,
+    max_words: int,
+    beam: int,
+    forbidden: Sequence[Collection[int]] | None = None,
+) -> list[list[Sentence]]:
+    """All that each row may well say, the likeliest first; arguments as those of `decode`."""
+
+    def settled(kept: Sequence[_Beginning], ended: Sequence[Sentence]) -> bool:
+        best = max((each.total for each in ended), default=-np.inf)
+        return all(each.total < best - HARDLY for each in kept)
+
+    if not batch:
+        return []
+    found = _beams(step, batch, start, end, max_words, beam, forbidden, settled)
+    return [sorted(row, key=lambda each: -each.total) for row in found]
+
+
+HARDLY = 5.0
+"""A sentence e^5 times less likely than another hardly counts."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A sentence chosen among many, and how sure the network is of what it says, however it is worded."""
+
+    sentence: Sentence
+    tokens: tuple[float, ...]
+    """For each token the share of all that the network may say which has it."""
+
+
+def careful(
+    said: Sequence[Sentence],
+    names: Collection[int],
+    sure: float,
+    implied: Mapping[int, Collection[int]] | None = None,
+) -> Belief | None:
+    """Of all that a row may say, the sentence that names the most of what it is sure of, and nothing else.
+
+    The probability of a word behind others tells little: much is said in ten ways, and after "we see an"
+    there is no saying "dog". A name counts by all sentences that have it, or a name that says it more
+    precisely: the network is sure of it when they hold at least `sure` of all probability. Sentences with a name
+    that it isn't sure of aren't said; of the others, the one that says the most is, or the likeliest of these.
+
+    Args:
+        said: as `hypotheses` gives them.
+        names: tokens that name something.
+        sure: share of the probability, 0 to 1.
+        implied: the names that a name says, too, less precisely: what is a dog is an animal.
+    """
+    implied = implied or {}
+    if not said:
+        return None
+    weights = np.exp(np.array([each.total for each in said]) - said[0].total)
+    weights /= weights.sum()
+    shares: dict[int, float] = {}
+    for each, weight in zip(said, weights, strict=True):
+        for token in set(each.tokens).union(*(implied.get(one, ()) for one in each.tokens)):
+            shares[token] = shares.get(token, 0.0) + float(weight)
+    certain = {token for token in names if shares.get(token, 0.0) >= sure}
+    allowed = [each for each in said if certain.issuperset(set(each.tokens) & set(names))]
+    if not allowed:
+        return None
+    # Squares: one precise name says more than several vague ones.
+    worth = {token: (1 + len(implied.get(token, ()))) ** 2 for token in certain}
+    best = max(
+        allowed, key=lambda each: (sum(worth[token] for token in certain & set(each.tokens)), each.total)
+    )
+    return Belief(best, tuple(min(1.0, shares[token]) for token in best.tokens))
 
 
 def log_probs(step: Step, sentences: Sequence[Sequence[int]], *, start: int) -> list[tuple[float, ...]]:
@@ -143,7 +230,9 @@ def _beams(
     max_words: int,
     beam: int,
     forbidden: Sequence[Collection[int]] | None,
-) -> list[Sentence]:
+    settled: Callable[[Sequence[_Beginning], Sequence[Sentence]], bool],
+) -> list[list[Sentence]]:
+    """Every sentence that ends among the likeliest beginnings, until no other is worth waiting for."""
     alive: dict[int, list[_Beginning]] = {row: [_Beginning()] for row in range(batch)}
     ended: dict[int, list[Sentence]] = {row: [] for row in range(batch)}
     said = np.full(batch, start, np.int64)
@@ -154,31 +243,34 @@ def _beams(
         state = after
         rows = np.concatenate([np.full(len(beams), row) for row, beams in alive.items()])
         allowed = _without(logits, rows, forbidden)
-        order, said_next, still = [], [], {}
+        order: list[int] = []
+        said_next: list[int] = []
+        still: dict[int, list[_Beginning]] = {}
         at = 0
         for row, beams in alive.items():
-            best = _best(allowed[at : at + len(beams)], [each.total for each in beams], beam)
-            kept = []
+            # Twice as many: those that end leave room for those that go on.
+            best = _best(allowed[at : at + len(beams)], [each.total for each in beams], 2 * beam)
+            kept: list[_Beginning] = []
+            places: list[int] = []
             for which, token, value in best:
                 one = beams[which]
                 if token == end:
                     ended[row].append(Sentence(one.tokens, one.log_probs, value))
-                elif position + 1 < max_words:
-                    kept.append(_Beginning((*one.tokens, token), (*one.log_probs, value)))
-                    order.append(at + which)
-                    said_next.append(token)
-                else:
+                elif position + 1 == max_words:
                     ended[row].append(Sentence((*one.tokens, token), (*one.log_probs, value)))
+                elif len(kept) < beam:
+                    kept.append(_Beginning((*one.tokens, token), (*one.log_probs, value)))
+                    places.append(at + which)
             at += len(beams)
-            if kept and not _settled(kept, ended[row], max_words):
+            if kept and not settled(kept, ended[row]):
                 still[row] = kept
-            else:
-                order, said_next = order[: len(order) - len(kept)], said_next[: len(said_next) - len(kept)]
+                order += places
+                said_next += [each.tokens[-1] for each in kept]
         if not still:
             break
         alive, said = still, np.array(said_next, np.int64)
         state = _reordered(state, np.array(order), rows, shared)
-    return [max(ended[row], key=lambda each: each.score, default=Sentence((), ())) for row in range(batch)]
+    return [ended[row] for row in range(batch)]
 
 
 def _best(logits: np.ndarray, totals: Sequence[float], count: int) -> list[tuple[int, int, float]]:
@@ -193,12 +285,6 @@ def _best(logits: np.ndarray, totals: Sequence[float], count: int) -> list[tuple
     return [
         (int(each // logits.shape[1]), int(each % logits.shape[1]), float(logits.flat[each])) for each in best
     ]
-
-
-def _settled(kept: Sequence[_Beginning], ended: Sequence[Sentence], max_words: int) -> bool:
-    """Whether nothing that goes on can still beat the best that has ended: every word costs, or is free."""
-    best = max((each.score for each in ended), default=-np.inf)
-    return all(each.total / max_words <= best for each in kept)
 
 
 def _without(logits: np.ndarray, rows: np.ndarray, forbidden: Sequence[Collection[int]] | None) -> np.ndarray:

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from otio_avassist.sampling import Sentence, decode, log_probs
+from otio_avassist.sampling import Sentence, careful, decode, hypotheses, log_probs
 
 START, END, WORDS = 0, 1, 5
 NOT_SAID = [(START,)]
@@ -149,3 +149,91 @@ def test_nothing_to_say_needs_no_step() -> None:
 def test_the_score_counts_the_end_as_a_word() -> None:
     assert Sentence((4,), (-1.0,), -3.0).score == -2.0
     assert Sentence((4,), (-1.0,)).score == -1.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_wide_enough_holds_the_probability_of_all_sentences(seed: int) -> None:
+    tables = table(3, seed)
+    found = hypotheses(
+        Table(tables), 3, start=START, end=END, max_words=4, beam=WORDS**4, forbidden=NOT_SAID * 3
+    )
+    for row, said_all in enumerate(found):
+        totals = [each.total for each in said_all]
+        assert totals == sorted(totals, reverse=True)
+        everything = {}
+        for _, tokens in all_sentences(tables, row, 4):
+            whole = (*tokens, END) if len(tokens) < 4 else tokens
+            everything[tokens] = sum(said(tables, row, whole))
+        hardly = max(everything.values()) - 5
+        held = {each.tokens: each.total for each in said_all}
+        assert held.keys() <= everything.keys()
+        assert all(held[tokens] == pytest.approx(everything[tokens]) for tokens in held)
+        assert {tokens for tokens, total in everything.items() if total > hardly} <= held.keys()
+
+
+A, DOG, BARKS, WHINES, IS, HEARD, SOMETHING, SOUNDS, AND, CAT = range(10, 20)
+
+
+def sentence(probability: float, *tokens: int) -> Sentence:
+    return Sentence(tokens, (0.0,) * len(tokens), float(np.log(probability)))
+
+
+def test_a_name_counts_by_all_sentences_that_have_it() -> None:
+    said_all = [
+        sentence(0.4, A, DOG, BARKS),
+        sentence(0.25, A, DOG, WHINES),
+        sentence(0.2, A, DOG, IS, HEARD),
+        sentence(0.15, SOMETHING, SOUNDS),
+    ]
+    names = {DOG, BARKS, WHINES, CAT}
+    found = careful(said_all, names, 0.5)
+    assert found is not None
+    assert found.sentence.tokens == (A, DOG, IS, HEARD), "sure of the dog, not of what it does"
+    assert found.tokens == pytest.approx((0.85, 0.85, 0.2, 0.2))
+    bold, shy = careful(said_all, names, 0.3), careful(said_all, names, 0.9)
+    assert bold is not None
+    assert shy is not None
+    assert bold.sentence.tokens == (A, DOG, BARKS)
+    assert shy.sentence.tokens == (SOMETHING, SOUNDS)
+
+
+def test_names_that_say_the_same_more_precisely_count_for_the_vaguer_one() -> None:
+    animal = 30
+    said_all = [
+        sentence(0.35, A, DOG, BARKS),
+        sentence(0.35, A, CAT, IS, HEARD),
+        sentence(0.2, SOMETHING, SOUNDS),
+        sentence(0.1, A, animal, IS, HEARD),
+    ]
+    names, implied = {DOG, BARKS, CAT, animal}, {DOG: {animal}, CAT: {animal}}
+    found = careful(said_all, names, 0.6, implied)
+    assert found is not None
+    assert found.sentence.tokens == (A, animal, IS, HEARD)
+    assert found.tokens[1] == pytest.approx(0.8)
+    alone = careful(said_all, names, 0.6)
+    assert alone is not None
+    assert alone.sentence.tokens == (SOMETHING, SOUNDS)
+
+
+def test_a_precise_name_is_said_before_a_vague_one_it_implies() -> None:
+    animal = 30
+    said_all = [sentence(0.4, A, animal, SOUNDS), sentence(0.35, A, DOG, IS, HEARD), sentence(0.25, A, DOG)]
+    found = careful(said_all, {DOG, animal, SOUNDS}, 0.3, {DOG: {animal}})
+    assert found is not None
+    assert found.sentence.tokens == (A, DOG, IS, HEARD)
+
+
+def test_what_names_more_that_is_sure_is_said_before_what_is_likelier() -> None:
+    said_all = [
+        sentence(0.5, A, DOG, BARKS),
+        sentence(0.4, A, DOG, BARKS, AND, A, CAT),
+        sentence(0.1, A, CAT),
+    ]
+    found = careful(said_all, {DOG, BARKS, CAT}, 0.5)
+    assert found is not None
+    assert found.sentence.tokens == (A, DOG, BARKS, AND, A, CAT)
+
+
+def test_who_is_sure_of_nothing_that_can_be_said_says_nothing() -> None:
+    assert careful([sentence(0.5, DOG), sentence(0.5, CAT)], {DOG, CAT}, 0.6) is None
+    assert careful([], {DOG}, 0.6) is None

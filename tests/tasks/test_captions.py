@@ -192,10 +192,16 @@ def test_three_frames_are_described_within_themselves(place: Path) -> None:
 
 
 def test_names_it_is_not_sure_of_are_left_out(whistle: Path) -> None:
-    [one, *_] = analyse([a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0), SCENES)
+    [one, *_] = analyse([a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0, sure=0.4), SCENES)
     assert one.text == "A something sounds while something shows."
     [other, *_] = analyse([a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0, sure=0.3), SCENES)
     assert other.text != one.text
+
+
+def test_a_vaguer_name_is_said_where_the_precise_ones_are_as_likely(whistle: Path) -> None:
+    bundle = pretended(clarity=0.0, sure=0.6, implied={"whistle": ["hum"], "red": ["green"]})
+    [one, *_] = analyse([a_shot(whistle, whistle, 9.0)], bundle, SCENES)
+    assert one.text == "A hum sounds while green shows."
 
 
 def test_a_sentence_none_of_whose_words_is_sure_is_not_said(whistle: Path) -> None:
