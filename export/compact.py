@@ -13,7 +13,7 @@ from torch import Tensor
 
 from export.captions import FIGURES, Extra, Parts, export_captions, read_figures
 from models import checkpoints
-from models.captions.compact import grammar, lexicon
+from models.captions.compact import grammar, levels, lexicon
 from models.captions.compact.bank import LENGTH_S, PICTURES_A_SECOND, STEP_S
 from models.captions.compact.captioner import CompactCaptioner, CompactConfig
 from models.captions.compact.events import EventConfig, EventNetwork
@@ -61,6 +61,7 @@ def export_compact(run: Path, out: Path) -> Card:
             "streams": STREAMS,
             "names": list(grammar.names()),
             "nothing": [grammar.NOTHING],
+            "implied": levels.implied(),
             "sure": words["sure"],
             "proposals": {"stream": "log-mel", "threshold": words["threshold"]},
         },

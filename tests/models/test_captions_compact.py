@@ -270,7 +270,7 @@ def test_training_in_small_becomes_a_bundle_that_speaks(
         bundles.load(tmp_path / "bundle", device="cpu", graph=name) for name in ("encode", "step", "propose")
     )
     films = [composer.film(seed) for seed in range(3)]
-    ours = speaking.sentences(films)
+    ours = speaking.weighed(films)
     memory = encode(**{name: rows.numpy() for name, rows in train_captioner.streams(films).items()})
     width, heads = speaking.config.network.inner_width, speaking.config.network.heads
     empty = np.zeros((3, heads, 0, width // heads), np.float32)
@@ -285,11 +285,17 @@ def test_training_in_small_becomes_a_bundle_that_speaks(
             **{k.replace("present", "past"): v for k, v in found.items() if k != "logits"},
         }
 
-    never = [{0, train_captioner.PAD, train_captioner.START}] * 3
-    said = sampling.decode(
-        ask, 3, start=train_captioner.START, end=train_captioner.END, max_words=30, forbidden=never
+    said = sampling.hypotheses(
+        ask,
+        3,
+        start=train_captioner.START,
+        end=train_captioner.END,
+        max_words=30,
+        beam=train_captioner.WEIGHED,
+        forbidden=[{0, train_captioner.PAD, train_captioner.START}] * 3,
     )
-    assert [each.tokens for each in said] == [each.tokens for each in ours]
+    assert [each[0].tokens for each in said] == [each[0].tokens for each in ours]
+    assert card.preprocessing["implied"]["dog"] == ["animal"]
     proposals = propose(log_mel=np.random.default_rng(0).normal(-4, 1, (1, 333, 64)).astype(np.float32))[
         "proposals"
     ]

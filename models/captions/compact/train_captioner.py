@@ -15,14 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoints
-from models.captions.compact import captioner, grammar, lexicon
+from models.captions.compact import captioner, grammar, levels, lexicon
 from models.captions.compact.captioner import CompactCaptioner
 from models.captions.compact.films import Composer, Film
 from otio_avassist import sampling
+from otio_avassist.captioner import WEIGHED
 
 VALID_SEED = 5_000_000
 TEST_SEED = 6_000_000
-THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,10 @@ class Run:
             **self.judge(films, sure),
         }
 
-    def sentences(
-        self, films: Sequence[Film], forbidden: Sequence[set[int]] | None = None
-    ) -> list[sampling.Sentence]:
-        """The likeliest sentence of each film."""
+    def weighed(self, films: Sequence[Film]) -> list[list[sampling.Sentence]]:
+        """What may well be said of each film, the likeliest first; as the plugin weighs it."""
         self.network.eval()
-        found: list[sampling.Sentence] = []
+        found: list[list[sampling.Sentence]] = []
         with torch.inference_mode():
             for first in range(0, len(films), 64):
                 part = films[first : first + 64]
@@ -160,46 +159,43 @@ class Run:
                         **{name: value.numpy() for name, value in past.items()},
                     }
 
-                never = [
-                    {0, PAD, START} | (forbidden[first + k] if forbidden else set()) for k in range(len(part))
-                ]
-                found += sampling.decode(step, len(part), start=START, end=END, max_words=30, forbidden=never)
+                found += sampling.hypotheses(
+                    step,
+                    len(part),
+                    start=START,
+                    end=END,
+                    max_words=30,
+                    beam=WEIGHED,
+                    forbidden=[(0, PAD, START)] * len(part),
+                )
         return found
 
-    def careful(self, films: Sequence[Film], sure: float) -> list[sampling.Sentence]:
-        """As the plugin says it: names it isn't sure of are forbidden, and the sentence is sought anew."""
-        names = set(grammar.names())
-        forbidden: list[set[int]] = [set() for _ in films]
-        found = self.sentences(films)
-        for again in range(3):
-            unsure = []
-            for number, each in enumerate(found):
-                doubted = {
-                    token
-                    for token, value in zip(each.tokens, each.log_probs, strict=True)
-                    if token in names and value < np.log(sure)
-                }
-                if doubted:
-                    certain = set(each.tokens) - doubted
-                    forbidden[number] |= (doubted, names - certain, names)[again]
-                    unsure.append(number)
-            if not unsure:
-                break
-            anew = self.sentences(
-                [films[number] for number in unsure], [forbidden[number] for number in unsure]
-            )
-            for number, each in zip(unsure, anew, strict=True):
-                found[number] = each
-        return found
+    def careful(
+        self,
+        films: Sequence[Film],
+        sure: float,
+        weighed: Sequence[Sequence[sampling.Sentence]] | None = None,
+    ) -> list[sampling.Sentence]:
+        """As the plugin says it: with the names that many sentences together are sure of, or without."""
+        number = {word: token for token, word in enumerate(grammar.vocabulary())}
+        implied = {
+            number[word]: frozenset(number[each] for each in less) for word, less in levels.implied().items()
+        }
+        found = (
+            sampling.careful(each, grammar.names(), sure, implied)
+            for each in (self.weighed(films) if weighed is None else weighed)
+        )
+        return [sampling.Sentence((), ()) if each is None else each.sentence for each in found]
 
     def threshold(self, films: Sequence[Film]) -> float:
         """The probability from which on names are best said: a wrong name costs as much as two right ones
         gain."""
         names = set(grammar.names())
+        weighed = self.weighed(films)
         worth = []
         for sure in THRESHOLDS:
             total = 0
-            for film, each in zip(films, self.careful(films, sure), strict=True):
+            for film, each in zip(films, self.careful(films, sure, weighed), strict=True):
                 if any(token in names for token in each.tokens):
                     total += 1 if all(ok for _, ok in judged(film, each)) else -2
             worth.append(total)
@@ -226,7 +222,7 @@ class Run:
     def figures(self) -> dict[str, float]:
         """The threshold, from held-out films, and what it gives on others."""
         settings, composer = self.settings, self.composer()
-        sure = self.threshold([composer.film([VALID_SEED, number]) for number in range(2 * settings.valid)])
+        sure = self.threshold([composer.film([VALID_SEED, number]) for number in range(settings.valid)])
         films = [composer.film([TEST_SEED, number]) for number in range(2 * settings.valid)]
         self.network.eval()
         with torch.inference_mode():
