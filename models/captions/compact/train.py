@@ -62,7 +62,7 @@ def figures(listening: train_events.Run, speaking: train_captioner.Run, place: P
         "network": "compact BMT over classes of sound and picture, with an event network over log-mel",
         "version": VERSION,
         "sure": said["sure"],
-        "threshold": heard["threshold"]["sure"],
+        "threshold": round(heard["threshold"]["sure"], 3),
         "training": told(listening, speaking, material.sounds(place)),
         "figures": {
             "composed films, held out": said,

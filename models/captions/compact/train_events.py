@@ -214,7 +214,7 @@ def best_threshold(found: Found, length_s: float) -> float:
     for sure in choices:
         each = measure(found, float(sure), length_s)
         scores.append(2 * each["recall"] * each["precision"] / (each["recall"] + each["precision"] + 1e-9))
-    return float(choices[int(np.argmax(scores))])
+    return round(float(choices[int(np.argmax(scores))]), 3)
 
 
 def measure(found: Found, sure: float | None, length_s: float) -> dict[str, float]:
