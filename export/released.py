@@ -63,7 +63,7 @@ def read_released(path: Path) -> Released:
             f"{path}: wanted a checkpoint with config and model_state_dict, there is {found}"
         )
     config = held["config"]
-    settings = config.as_dict() if isinstance(config, Settings) else config
+    settings = vars(config) if isinstance(config, Settings) else config
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path}: its config is {type(settings).__name__}, not settings by name")
     # What isn't set stays as published.

@@ -30,11 +30,7 @@ SETTINGS = ("Config", "Namespace")
 
 
 class Settings:
-    """What a pickled object of settings held: attributes, and nothing that can be done with it."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The attributes by name."""
-        return dict(vars(self))
+    """What a pickled object of settings held: attributes (`vars`), and nothing that can be done with it."""
 
 
 class _RefusedError(pickle.UnpicklingError):
@@ -56,20 +52,41 @@ def _parameter(data: torch.Tensor, *_: Any) -> torch.Tensor:
     return data
 
 
-def _numpy_scalar(*args: Any) -> Any:
-    return np.frombuffer(args[1], args[0])[0] if len(args) > 1 else np.zeros((), args[0])[()]
+class _NumpyType:
+    """What `numpy.dtype` becomes: a kind of numbers, of which a file may only say the order of bytes.
+
+    The real one takes whatever a file says of sizes and places, and reads beyond its memory by them.
+    """
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.numbers = np.dtype(name if isinstance(name, str) else "O")
+        if self.numbers.kind not in "biufc":
+            raise _RefusedError(f"numpy's {name}")
+
+    def __setstate__(self, state: tuple) -> None:
+        self.numbers = self.numbers.newbyteorder(state[1])
+
+
+class _NumpyArray(np.ndarray):
+    """Is made empty; then a file says shape, type and numbers."""
+
+    def __setstate__(self, state: tuple) -> None:
+        version, shape, of, in_columns, numbers = state
+        super().__setstate__((version, shape, _known(of), in_columns, numbers))
+
+
+def _known(of: Any) -> np.dtype:
+    if not isinstance(of, _NumpyType):
+        raise _RefusedError(f"numbers of type {of}")
+    return of.numbers
+
+
+def _numpy_scalar(of: Any, *number: bytes) -> Any:
+    return np.frombuffer(number[0], _known(of))[0] if number else np.zeros((), _known(of))[()]
 
 
 def _numpy_array(*_: Any) -> np.ndarray:
-    """An empty one, into which the unpickler then puts shape, type and numbers."""
-    return np.ndarray.__new__(np.ndarray, (0,), "b")
-
-
-def _numpy_type(*args: Any) -> np.dtype:
-    found = np.dtype(*args)
-    if found.hasobject:
-        raise _RefusedError("numpy arrays of objects")
-    return found
+    return _NumpyArray((0,), "b")
 
 
 # What a file may name, and what is called instead; of our own, so that a file can't reach the original.
@@ -82,8 +99,8 @@ _BUILDERS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("_codecs", "encode"): _latin1,
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _numpy_type,
+    ("numpy", "ndarray"): _numpy_array,
+    ("numpy", "dtype"): _NumpyType,
     **{
         (f"numpy.{core}.multiarray", name): builder
         for core in ("core", "_core")

@@ -57,7 +57,7 @@ def test_data_comes_out_as_it_went_in(
     monkeypatch.delitem(sys.modules, "utilities.config_constructor")
     held = read(path)
     assert isinstance(held["config"], Settings)
-    assert held["config"].as_dict() == {
+    assert vars(held["config"]) == {
         "H": 4,
         "word": "glove",
         "nothing": None,
@@ -104,6 +104,63 @@ def test_what_is_not_data_is_refused_by_name_and_never_run(
     with pytest.raises(CheckpointError, match=rf"best\.pt: holds {name}, which isn't data"):
         read(path)
     assert not (tmp_path / "WAS_HERE").exists()
+
+
+class Numbers:
+    """An array of numpy whose type is described by the file itself."""
+
+    def __init__(self, name: str, state: tuple, numbers: Any) -> None:
+        self.type, self.numbers = Called(np.dtype, (name, False, True), state), numbers
+
+    def __reduce__(self) -> Any:
+        make = np.arange(1).__reduce__()[0]
+        return make, (np.ndarray, (0,), b"b"), (1, (1,), self.type, False, self.numbers)
+
+
+class Called:
+    """The result of a call, with a state of its own."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+FAR = Called(np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "numbers"),
+    [
+        ("V8", (3, "|", None, ("far",), {"far": (FAR, 1 << 33)}, 8, 1, 0), bytes(8)),
+        ("V8", (3, "|", None, None, None, 8, 1, 63), ["an object"]),
+        ("O8", (3, "|", None, None, None, -1, -1, 63), ["an object"]),
+    ],
+    ids=["a field outside", "flags of objects", "objects"],
+)
+def test_a_numpy_type_that_would_reach_beyond_its_numbers_is_refused(
+    tmp_path: Path, name: str, state: tuple, numbers: Any
+) -> None:
+    path = written(tmp_path / "best.pt", {"anchors": Numbers(name, state, numbers)}, True)
+    with pytest.raises(CheckpointError, match=rf"holds numpy's {name}, which isn't data"):
+        read(path)
+
+
+def test_a_files_own_word_of_sizes_is_not_taken(tmp_path: Path) -> None:
+    state = (3, ">", None, ("far",), {"far": (FAR, 1 << 33)}, 1 << 20, 1, 63)
+    numbers = Numbers("f8", state, np.array(5.0, ">f8").tobytes())
+    held = read(written(tmp_path / "best.pt", {"anchors": numbers}, True))
+    assert held["anchors"].tolist() == [5.0]
+
+
+@ZIP_OR_OLD
+@pytest.mark.parametrize("place", [(0, (9,), (1,)), (8, (1,), (1,)), (-1, (1,), (1,)), (0, (2,), (8,))])
+def test_a_tensor_never_reaches_beyond_its_storage(tmp_path: Path, as_zip: bool, place: tuple) -> None:
+    storage = torch.ones(4).storage()
+    tensor = Called(torch._utils._rebuild_tensor_v2, (storage, *place, False, collections.OrderedDict()))
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        read(written(tmp_path / "best.pt", {"weight": tensor}, as_zip))
 
 
 def test_a_network_pickled_whole_is_refused_by_the_name_of_its_class(tmp_path: Path) -> None:
