@@ -124,8 +124,8 @@ def careful(
 
     The probability of a word behind others tells little: much is said in ten ways, and after "we see an"
     there is no saying "dog". A name counts by all sentences that have it, or a name that says it more
-    precisely: the network is sure of it when they hold at least `sure` of all probability. Sentences with a name
-    that it isn't sure of aren't said; of the others, the one that says the most is, or the likeliest of these.
+    precisely: the network is sure of it when they hold at least `sure` of all probability. Sentences with a
+    name that it isn't sure of aren't said; of the others, the one that says the most, or the likeliest of them.
 
     Args:
         said: as `hypotheses` gives them.
@@ -146,12 +146,14 @@ def careful(
     allowed = [each for each in said if certain.issuperset(set(each.tokens) & set(names))]
     if not allowed:
         return None
-    # Squares: one precise name says more than several vague ones.
-    worth = {token: (1 + len(implied.get(token, ()))) ** 2 for token in certain}
-    best = max(
-        allowed, key=lambda each: (sum(worth[token] for token in certain & set(each.tokens)), each.total)
-    )
+    best = max(allowed, key=lambda each: (_worth(set(each.tokens) & certain, implied), each.total))
     return Belief(best, tuple(min(1.0, shares[token]) for token in best.tokens))
+
+
+def _worth(names: Collection[int], implied: Mapping[int, Collection[int]]) -> int:
+    """How much names say: one precise name more than several vague ones, and what they imply nothing more."""
+    known = {other for name in names for other in implied.get(name, ())}
+    return sum((1 + len(implied.get(name, ()))) ** 2 for name in names if name not in known)
 
 
 def log_probs(step: Step, sentences: Sequence[Sequence[int]], *, start: int) -> list[tuple[float, ...]]:

@@ -223,6 +223,14 @@ def test_a_precise_name_is_said_before_a_vague_one_it_implies() -> None:
     assert found.sentence.tokens == (A, DOG, IS, HEARD)
 
 
+def test_nothing_is_said_twice_in_other_words() -> None:
+    animal = 30
+    said_all = [sentence(0.6, A, DOG, BARKS), sentence(0.4, A, DOG, BARKS, AND, animal)]
+    found = careful(said_all, {DOG, BARKS, animal}, 0.3, {DOG: {animal}})
+    assert found is not None
+    assert found.sentence.tokens == (A, DOG, BARKS)
+
+
 def test_what_names_more_that_is_sure_is_said_before_what_is_likelier() -> None:
     said_all = [
         sentence(0.5, A, DOG, BARKS),
