@@ -125,7 +125,7 @@ def careful(
     The probability of a word behind others tells little: much is said in ten ways, and after "we see an"
     there is no saying "dog". A name counts by all sentences that have it, or a name that says it more
     precisely: the network is sure of it when they hold at least `sure` of all probability. Sentences with a
-    name that it isn't sure of aren't said; of the others, the one that says the most, or the likeliest of them.
+    name that it isn't sure of aren't said; of the others, the one that says most, or the likeliest of these.
 
     Args:
         said: as `hypotheses` gives them.
