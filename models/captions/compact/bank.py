@@ -16,7 +16,6 @@ import av
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from PIL import Image
 
 from models.captions.compact import lexicon, material, mixtures
 from models.captions.compact.material import RATE, Sound
@@ -299,10 +298,7 @@ def _textures(rng: Rng, count: int) -> np.ndarray:
     grid = rng.uniform(0, 255, (coarse, coarse, 3)) * rng.uniform(0.2, 1.0)
     tint = rng.uniform(0, 255, 3)
     grid = grid * rng.uniform(0.1, 0.9) + tint * (1 - rng.uniform(0.1, 0.9))
-    whole = np.asarray(
-        Image.fromarray(np.clip(grid, 0, 255).astype(np.uint8)).resize((260, 260), Image.Resampling.BICUBIC),
-        float,
-    )
+    whole = resized(np.clip(grid, 0, 255).astype(np.uint8), 260).astype(float)
     frames = []
     for step in range(count):
         at = int(36 * step / count)
@@ -314,14 +310,22 @@ def _textures(rng: Rng, count: int) -> np.ndarray:
 def _photo_crops(rng: Rng, place: Path, eye: Eye) -> Iterator[tuple[str, np.ndarray]]:
     """Each photo as a slow ride over it, several times."""
     for path in material.photos(place):
-        image = Image.open(path).convert("RGB")
+        with av.open(str(path)) as container:
+            image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        height, width = image.shape[:2]
         for _ in range(8):
-            side = int(min(image.size) * rng.uniform(0.6, 1.0))
-            x, y = (int(rng.integers(0, size - side + 1)) for size in image.size)
+            side = int(min(height, width) * rng.uniform(0.6, 1.0))
+            x, y = (int(rng.integers(0, size - side + 1)) for size in (width, height))
             frames = []
             for step in range(6):
-                moved = min(image.size[0] - side, x + step * 2)
-                crop = image.crop((moved, y, moved + side, y + side)).resize((224, 224))
-                frame = np.asarray(crop, float) * rng.uniform(0.6, 1.2) + rng.normal(0, 4, (224, 224, 1))
+                left = min(width - side, x + step * 2)
+                crop = resized(image[y : y + side, left : left + side], 224)
+                frame = crop * rng.uniform(0.6, 1.2) + rng.normal(0, 4, (224, 224, 1))
                 frames.append(np.clip(frame, 0, 255).astype(np.uint8))
             yield PHOTO_NAMES.get(path.stem, ""), eye(np.stack(frames))
+
+
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """A square of `side` pixels. Shape: uint8 (h, w, 3) -> (side, side, 3)."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame.reformat(width=side, height=side, interpolation="BICUBIC").to_ndarray()

@@ -142,15 +142,17 @@ class Composer:
         if rng.random() < 0.25:
             first = int(rng.integers(max(1, len(self.bank.track) - rows)))
             logits = np.resize(self.bank.track[first : first + rows], (rows, lexicon.HEARD_CLASSES))
-            # Nobody wrote down what a film sounds like: what YAMNet is sure of is taken for true.
-            levels = self.heard_evidence(logits)
-            sure = [row for row in range(len(self.heard_keys)) if levels[:, row].mean() > 0.3]
-            return logits.copy(), [
-                _Acting(self.heard_keys[row], 0, np.ones(rows), 0.0, rows * STEP_S) for row in sure[:2]
-            ]
-        bed = self.bank.beds[rng.integers(len(self.bank.beds))]
-        at = int(rng.integers(len(bed)))
-        return np.take(bed, np.arange(at, at + rows), axis=0, mode="wrap").copy(), []
+        else:
+            bed = self.bank.beds[rng.integers(len(self.bank.beds))]
+            at = int(rng.integers(len(bed)))
+            logits = np.take(bed, np.arange(at, at + rows), axis=0, mode="wrap")
+        # Nobody wrote down what a film sounds like; and noise sounds like water, wind or rain, which it is
+        # mostly where it is met: what YAMNet is sure of throughout is taken for true.
+        levels = self.heard_evidence(logits).mean(0)
+        sure = [int(row) for row in np.argsort(-levels)[:2] if levels[row] > 0.3]
+        return logits.copy(), [
+            _Acting(self.heard_keys[row], 0, np.ones(rows), 0.0, rows * STEP_S) for row in sure
+        ]
 
     def _acting(self, rng: Rng, rows: int) -> _Acting:
         key = self.heard_keys[rng.choice(len(self.heard_keys), p=self._heard_share)]
@@ -300,10 +302,13 @@ class Composer:
         return np.log(np.exp(np.maximum(logits - top, -80)) @ self._heard_chosen + 1e-30) + top
 
     def seen_evidence(self, logits: np.ndarray) -> np.ndarray:
-        """The mean probability of each key. Shape: (m, 1000) -> (keys,)."""
+        """The mean probability of each key, in the third of the pictures where it is plainest.
+
+        Shape: (m, 1000) -> (keys,).
+        """
         likely = np.exp(logits - logits.max(1, keepdims=True))
-        likely = (likely / likely.sum(1, keepdims=True)).mean(0)
-        return likely @ self._seen_chosen
+        likely = (likely / likely.sum(1, keepdims=True)) @ self._seen_chosen
+        return np.sort(likely, axis=0)[-max(1, len(likely) // 3) :].mean(0)
 
     def _describe(
         self, rng: Rng, audio: np.ndarray, acting: list[_Acting], video: np.ndarray, visible: list[str]
@@ -340,7 +345,7 @@ class Composer:
             if each == "sound" or not under:
                 return "sound"
             level = np.sort(levels[:, under].max(1))[-3:].mean()
-            if rng.random() < _likely((level + (1.5 if place == 0 else 1.8)) / 0.5):
+            if rng.random() < _likely((level + (1.8 if place == 0 else 2.1)) / 0.5):
                 return each
         return "sound"
 
@@ -349,9 +354,9 @@ class Composer:
         for place, each in enumerate(lexicon.ancestors(key, lexicon.seen())):
             if each == "thing":
                 return ""
-            level = evidence[self._under_seen[each]].sum()
+            level = min(evidence[self._under_seen[each]].sum(), 1.0)
             odds = np.log(level / (1 - min(level, 0.999)) + 1e-6)
-            if rng.random() < _likely((odds + (0.8 if place == 0 else 0.4) + help_) / 0.4):
+            if rng.random() < _likely((odds + (1.0 if place == 0 else 0.7) + help_) / 0.4):
                 return each
         return ""
 

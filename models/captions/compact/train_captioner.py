@@ -31,14 +31,14 @@ class CaptionSettings:
     """All that a run is made of."""
 
     seed: int = 0
-    steps: int = 4000
+    steps: int = 3600
     batch: int = 48
     lr: float = 1e-3
     smoothing: float = 0.02
     """Of labels. The published 0.7 would make every probability mean nothing."""
     width: int = 128
     dropout: float = 0.1
-    check_every: int = 500
+    check_every: int = 600
     valid: int = 600
     """Held-out films looked at on the way; the threshold is chosen on twice as many, the figures come from
     others."""
