@@ -81,8 +81,10 @@ def write_graph(
     assert program is not None
     model = program.model_proto
     forget_origins(model)
-    onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
+    # The checker makes copies of its own: a graph of a gigabyte shouldn't be there five times.
+    del program, model
+    onnx.checker.check_model(path, full_check=True)
 
 
 def forget_origins(model: onnx.ModelProto) -> None:
@@ -193,9 +195,11 @@ def write_checked(folder: Path, name: str, extra: Extra) -> tuple[Graph, dict[st
 def describe(path: Path) -> Graph:
     """What a card says of the graph at `path`."""
     graph = onnx.load(path).graph
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Graph(
         file=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256,
         inputs={each.name: _shape(each) for each in graph.input},
         outputs={each.name: _shape(each) for each in graph.output},
     )

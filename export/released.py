@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from models.captions.proposals import Proposals
 from models.captions.text import Vocabulary
 from models.checkpoints import CheckpointError
 from otio_avassist.bundles import Card
+from otio_avassist.errors import first_line
 
 BMT_STACK, MDVC_STACK = 64, 24
 """Pictures of one I3D stack, at 25 a second."""
@@ -130,8 +132,9 @@ def import_bmt(
     """
     released = read_released(captioner_file)
     count = _word_count(released, "generator.linear.weight")
-    config = CaptionerConfig.from_released(released.settings, count)
-    network = captioner(config)
+    with _made_of(captioner_file):
+        config = CaptionerConfig.from_released(released.settings, count)
+        network = captioner(config)
     checkpoints.fill(network, released.weights, source=str(captioner_file))
     proposals = _proposals(proposals_file, config) if proposals_file is not None else None
     return _export(
@@ -168,8 +171,11 @@ def import_mdvc(
     released = read_released(captioner_file)
     weights = released.weights
     count = _word_count(released, *(name for name in weights if name.startswith("trg_emb_")))
-    config = MdvcConfig.from_released({**_mdvc_sizes(released), **released.settings, "trg_voc_size": count})
-    network = Mdvc(config)
+    with _made_of(captioner_file):
+        config = MdvcConfig.from_released(
+            {**_mdvc_sizes(released), **released.settings, "trg_voc_size": count}
+        )
+        network = Mdvc(config)
     checkpoints.fill(network, weights, source=str(captioner_file))
     return _export(
         network,
@@ -188,11 +194,21 @@ def import_mdvc(
     )
 
 
+@contextmanager
+def _made_of(path: Path) -> Iterator[None]:
+    """Settings of a file may be of any kind, so that making a network of them may fail in any way."""
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise CheckpointError(f"{path}: its settings make no network: {reason}") from error
+
+
 def _word_count(released: Released, *names: str) -> int:
     """From weights that have a row a word; what the file says of it must be the same."""
     rows = {int(released.weights[name].shape[0]) for name in names if name in released.weights}
     said = released.held.get("trg_voc_size")
-    if len(rows) != 1 or (said is not None and {int(said)} != rows):
+    if len(rows) != 1 or (said is not None and [said] != list(rows)):
         raise CheckpointError(
             f"the checkpoint says it knows {said} words, {' and '.join(names)} {sorted(rows)}"
         )
@@ -216,13 +232,14 @@ def _proposals(path: Path, own: CaptionerConfig) -> Proposals:
     if not isinstance(anchors, Mapping):
         raise CheckpointError(f"{path}: a proposal network has anchors beside its weights, this file none")
     same = released.settings.get("modality", own.modality) == own.modality
-    # It was made from the captioner's encoder, whose sizes its own settings needn't repeat.
-    config = ProposalConfig.from_released(
-        released.settings,
-        {stream: _numbers(each) for stream, each in anchors.items()},
-        own if same else None,
-    )
-    network = Proposals(config)
+    with _made_of(path):
+        # It was made from the captioner's encoder, whose sizes its own settings needn't repeat.
+        config = ProposalConfig.from_released(
+            released.settings,
+            {stream: _numbers(each) for stream, each in anchors.items()},
+            own if same else None,
+        )
+        network = Proposals(config)
     checkpoints.fill(network, released.weights, source=str(path))
     return network
 

@@ -216,6 +216,35 @@ def test_proposals_without_anchors_are_refused(files: dict[str, Path], tmp_path:
         import_bmt(files["captioner"], path, tmp_path / "bundle", words=files["words"])
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"H": "four"}, {"H": 0}, {"modality": "smell"}, {"N": None, "H": 3}], ids=str
+)
+def test_settings_of_no_network_are_refused_with_the_files_name(
+    files: dict[str, Path], tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    path = save(tmp_path / "cap.pt", {**SIZES, **wrong}, small_weights()[0], trg_voc_size=30)
+    with pytest.raises(CheckpointError, match=r"cap\.pt: its settings make no network"):
+        import_bmt(path, None, tmp_path / "bundle", words=files["words"])
+
+
+@pytest.mark.parametrize("said", [31, "x", [30]], ids=str)
+def test_a_count_of_words_that_the_weights_do_not_have_is_refused(
+    files: dict[str, Path], tmp_path: Path, said: Any
+) -> None:
+    path = save(tmp_path / "cap.pt", SIZES, small_weights()[0], trg_voc_size=said)
+    with pytest.raises(CheckpointError, match=r"says it knows .* words, .*\[30\]"):
+        import_bmt(path, None, tmp_path / "bundle", words=files["words"])
+
+
+@pytest.mark.parametrize("anchors", [{"audio": [1.0, 4.0]}, {"audio": ["a"], "video": [2.0, 9.0, 30.0]}])
+def test_anchors_that_are_none_are_refused(
+    files: dict[str, Path], tmp_path: Path, anchors: dict[str, Any]
+) -> None:
+    path = save(tmp_path / "prop.pt", HEADS, small_weights()[1], anchors=anchors)
+    with pytest.raises(CheckpointError, match=r"prop\.pt: its settings make no network"):
+        import_bmt(files["captioner"], path, tmp_path / "bundle", words=files["words"])
+
+
 def released_weights(entry: Entry, layout: str) -> dict[str, Any]:
     """Weights by the material's rule, for every name and shape that the released network has."""
     listed = json.loads((entry.folder.parent / "_full_size_keys" / f"{layout}.json").read_text())["keys"]
