@@ -26,6 +26,8 @@ Crop = Mapping[str, np.ndarray]
 
 BATCH = 48
 """Stretches that are described at once: more would gain little, and cost memory."""
+BATCH_WEIGHED = 12
+"""The same where many sentences of each are weighed."""
 SPEECH = "speech"
 """The encoder's input for what is said: tokens."""
 SHORTEST_S = 0.2
@@ -252,12 +254,16 @@ class Captioner:
             )
             return [self._said(each, [exp(value) for value in each.log_probs]) for each in found]
         beam = max(self._beam, WEIGHED)
-        many = self._describe(crops, lambda *given, **how: sampling.hypotheses(*given, beam=beam, **how))
+        many = self._describe(
+            crops, lambda *given, **how: sampling.hypotheses(*given, beam=beam, **how), at_once=BATCH_WEIGHED
+        )
         beliefs = [self._careful(each) for each in many]
         said = [None if each is None else self._said(each.sentence, each.tokens) for each in beliefs]
         # Every sentence that was weighed has a name to doubt: what is said by who has no names at all?
         left = [at for at, each in enumerate(beliefs) if each is None]
-        plain = self._describe([crops[at] for at in left], sampling.decode, self._never | self.numbers.names)
+        plain = self._describe(
+            [crops[at] for at in left], sampling.decode, never=self._never | self.numbers.names
+        )
         for at, each in zip(left, plain, strict=True):
             said[at] = self._said(each, [exp(value) for value in each.log_probs])
         return said
@@ -332,11 +338,16 @@ class Captioner:
         )
 
     def _describe(
-        self, crops: Sequence[Crop], way: Callable[..., list[Any]], never: frozenset[int] | None = None
+        self,
+        crops: Sequence[Crop],
+        way: Callable[..., list[Any]],
+        *,
+        never: frozenset[int] | None = None,
+        at_once: int = BATCH,
     ) -> list[Any]:
         """What a way of `sampling` makes of each stretch, without some tokens."""
         found: list[Any] = [None] * len(crops)
-        for which in self._batches(crops):
+        for which in self._batches(crops, at_once):
             made = way(
                 self._step([crops[each] for each in which]),
                 len(which),
@@ -362,11 +373,11 @@ class Captioner:
                 found[each] = value
         return found
 
-    def _batches(self, crops: Sequence[Crop]) -> Iterator[list[int]]:
+    def _batches(self, crops: Sequence[Crop], at_once: int = BATCH) -> Iterator[list[int]]:
         """Stretches of much the same length together: what is padded costs as much as what is there."""
         order = sorted(range(len(crops)), key=lambda each: sum(len(rows) for rows in crops[each].values()))
-        for at in range(0, len(order), BATCH):
-            yield order[at : at + BATCH]
+        for at in range(0, len(order), at_once):
+            yield order[at : at + at_once]
 
     def _step(self, crops: Sequence[Crop]) -> sampling.Step:
         """The decoder, with what the encoder makes of some stretches."""

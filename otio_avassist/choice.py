@@ -9,16 +9,25 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 
 from otio_avassist.captioner import Crop, Said
 from otio_avassist.findings import CaptionFinding, CarriedBy, Level
 from otio_avassist.wording import alike, content
 
 JOIN_S = 1.0
-"""The same sentence twice, no further apart than this, is one."""
+"""The same event twice, no further apart than this, is one."""
+SCENE_JOIN_S = 10.0
+"""The same scene: between two in which music plays it plays as well, whatever else is said there."""
+ONGOING_S = 20.0
+"""What lasts longer goes on and on: when a part of it is to be heard is nothing to tell."""
 MINUTE_S = 60.0
 A_FEW = 3
 """Captions that there is room for in any clip, and in any quarter of a minute."""
+REPEAT_S = 60.0
+"""What was said within this time is worth less when it is said again."""
+LEAST_WORTH = 0.2
+"""What is worth less, said so often, isn't said; at twelve captions a minute."""
 RANK_UNNAMED = 0.5
 """What names nothing is worth so much of what does, where there is room for one only."""
 
@@ -58,32 +67,39 @@ Ranked = tuple[float, CaptionFinding]
 def merged(captions: Sequence[Caption]) -> list[Caption]:
     """Captions that say the same of stretches that overlap or adjoin become one: the surer one, over both.
 
-    An event and a scene that say the same: the scene stays where the event fills most of it, else the event,
-    which tells when.
+    An event and a scene that say the same: of what goes on and on the scene stays, and so it does where the
+    event fills most of it; else the event, which tells when.
     """
     found: list[Caption] = []
-    for each in sorted(captions, key=lambda one: (-one.rank, one.start_s)):
-        twin = next((other for other in found if _same(each, other)), None)
-        if twin is None:
+    for each in sorted(captions, key=lambda one: (one.start_s, one.end_s)):
+        at = next((at for at, other in enumerate(found) if _same(each, other)), None)
+        if at is None:
             found.append(each)
         else:
-            at = found.index(twin)
+            twin = found[at]
             found[at] = replace(
-                twin, start_s=min(twin.start_s, each.start_s), end_s=max(twin.end_s, each.end_s)
+                max(twin, each, key=lambda one: one.rank),
+                start_s=min(twin.start_s, each.start_s),
+                end_s=max(twin.end_s, each.end_s),
             )
-    events = [each for each in found if each.level == "event"]
     dropped = set()
     for scene in (each for each in found if each.level == "scene"):
-        inside = [each for each in events if each.says == scene.says and _both_s(each, scene) > 0]
-        if sum(_both_s(each, scene) for each in inside) > (scene.end_s - scene.start_s) / 2:
+        lasts_s = scene.end_s - scene.start_s
+        inside = [
+            each
+            for each in found
+            if each.level == "event" and each.says <= scene.says and _both_s(each, scene) > 0
+        ]
+        if lasts_s > ONGOING_S or sum(_both_s(each, scene) for each in inside) > lasts_s / 2:
             dropped |= {id(each) for each in inside}
-        elif inside:
+        elif any(each.says == scene.says for each in inside):
             dropped.add(id(scene))
     return sorted((each for each in found if id(each) not in dropped), key=lambda each: each.start_s)
 
 
 def _same(one: Caption, other: Caption) -> bool:
-    return one.level == other.level and alike(one.says, other.says) and _both_s(one, other) >= -JOIN_S
+    apart_s = SCENE_JOIN_S if one.level == "scene" else JOIN_S
+    return one.level == other.level and _both_s(one, other) >= -apart_s and alike(one.says, other.says)
 
 
 def _both_s(one: Caption, other: Caption) -> float:
@@ -109,41 +125,67 @@ def _repeats(one: CaptionFinding, other: CaptionFinding) -> bool:
         one.shot is not other.shot
         and one.level == other.level
         and both_s > min(one.duration_s, other.duration_s) / 2
-        and alike(
-            content(one.text.lower().rstrip(".").split()), content(other.text.lower().rstrip(".").split())
-        )
+        and alike(_content(one), _content(other))
     )
+
+
+def _content(each: CaptionFinding) -> frozenset[str]:
+    words = [word for word, _ in each.words] or each.text.lower().rstrip(".").split()
+    return content(words)
 
 
 def thinned(found: Sequence[Ranked], per_minute: float, duration_s: float) -> list[CaptionFinding]:
     """No more than so many in any minute and in all, none right behind another of its level; the best stay.
 
-    What is said stays whole. In the timeline's order.
+    What was said a short while ago is worth half as much the second time, a third the third time, until it
+    isn't worth saying. What people say stays whole. In the timeline's order.
 
     Args:
         duration_s: of all that was looked at. The shortest clip has room for a few.
     """
     apart_s = MINUTE_S / per_minute / 2
     most = max(A_FEW, round(per_minute * duration_s / MINUTE_S))
+    least = LEAST_WORTH * min(1.0, 12 / per_minute)
+    kept: list[CaptionFinding] = []
     times: list[float] = []
     by_level: dict[str, list[float]] = {}
-    kept = []
-    for _, each in sorted(found, key=lambda one: (-one[0], one[1].start_s)):
-        if each.level != "speech":
-            level = by_level.setdefault(each.level, [])
-            at = bisect_left(level, each.start_s)
-            near = [abs(other - each.start_s) for other in level[max(0, at - 1) : at + 1]]
-            if len(times) >= most or min(near, default=apart_s) < apart_s:
-                continue
-            if not (
-                _room(times, each.start_s, MINUTE_S, per_minute)
-                and _room(times, each.start_s, MINUTE_S / 4, max(A_FEW, per_minute / 4))
-            ):
-                continue
-            insort(level, each.start_s)
-            insort(times, each.start_s)
-        kept.append(each)
+    said: dict[frozenset[str], list[float]] = {}
+    waiting = [(-rank, each.start_s, at) for at, (rank, each) in enumerate(found) if each.level != "speech"]
+    heapify(waiting)
+    while waiting and len(times) < most:
+        worth, start_s, at = heappop(waiting)
+        rank, each = found[at]
+        says = _content(each)
+        before = sum(
+            abs(other - start_s) < REPEAT_S
+            for words, others in said.items()
+            if says <= words
+            for other in others
+        )
+        if rank / (1 + before) < least:
+            continue
+        if rank / (1 + before) < -worth:
+            # It has lost since it was put in: others may be worth more now.
+            heappush(waiting, (-rank / (1 + before), start_s, at))
+            continue
+        level = by_level.setdefault(each.level, [])
+        if (
+            min(_next_to(level, start_s), default=apart_s) >= apart_s
+            and _room(times, start_s, MINUTE_S, per_minute)
+            and _room(times, start_s, MINUTE_S / 4, max(A_FEW, per_minute / 4))
+        ):
+            insort(level, start_s)
+            insort(times, start_s)
+            said.setdefault(says, []).append(start_s)
+            kept.append(each)
+    kept += [each for _, each in found if each.level == "speech"]
     return sorted(kept, key=lambda each: (each.start_s, each.end_s, each.level))
+
+
+def _next_to(times_s: Sequence[float], at_s: float) -> list[float]:
+    """How far the neighbours of a moment are away; ascending times."""
+    at = bisect_left(times_s, at_s)
+    return [abs(other - at_s) for other in times_s[max(0, at - 1) : at + 1]]
 
 
 def _room(times_s: Sequence[float], at_s: float, window_s: float, most: float) -> bool:

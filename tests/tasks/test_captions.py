@@ -256,10 +256,34 @@ def test_the_best_stay_where_there_is_room_for_few(whistle: Path) -> None:
 
 def test_a_short_clip_has_room_for_a_few_and_a_long_one_for_its_minutes(whistle: Path) -> None:
     [one, _] = analyse([a_shot(whistle, whistle, 20.0)], pretended(), EVENTS)
-    every = [(1.0, replace(one, start_s=5.0 * k, end_s=5.0 * k + 2)) for k in range(60)]
+    # Each says something else.
+    every = [
+        (1.0, replace(one, start_s=5.0 * k, end_s=5.0 * k + 2, words=((f"word{k}", 1.0),))) for k in range(60)
+    ]
     assert len(thinned(every[:2], 12, 10.0)) == 2
     assert len(thinned(every[:7], 12, 35.0)) == 7
     assert len(thinned(every, 6, 300.0)) == 30
+
+
+def test_what_was_said_a_short_while_ago_is_worth_less(whistle: Path) -> None:
+    [one, other] = analyse([a_shot(whistle, whistle, 20.0)], pretended(), EVENTS)
+    music = [(0.9, replace(one, start_s=6.0 * k, end_s=6.0 * k + 1)) for k in range(10)]
+    bark = (0.4, replace(other, start_s=27.0, end_s=28.0))
+    found = thinned([*music, bark], 12, 60.0)
+    assert bark[1] in found
+    assert 3 <= len(found) - 1 <= 4
+    later = [(rank, replace(each, start_s=each.start_s * 12, end_s=each.end_s * 12)) for rank, each in music]
+    assert len(thinned(later, 12, 720.0)) == 10, "a minute later it is worth saying again"
+
+
+def test_a_scene_that_goes_on_and_on_is_one_and_has_no_events_of_its_own_words(place: Path) -> None:
+    long = paint(place / "on_and_on.mkv", [(RED, 40)], [(HUM_HZ, 11), (None, 0.5), (HUM_HZ, 28.5)])
+    bundle = pretended()
+    quiet = {"proposals": np.array([[[5.0, 2.0, 0.9], [30.0, 2.0, 0.9]]], np.float32)}
+    bundle.graphs["propose"] = lambda log_mel: quiet
+    [one] = analyse([a_shot(long, long, 40.0)], bundle, Options())
+    assert one.level == "scene"
+    assert near(stretches([one]), [(0.0, 40.0)])
 
 
 def test_the_same_heard_on_two_tracks_is_said_once(place: Path, whistle: Path) -> None:
