@@ -149,7 +149,8 @@ def _ours(folder: Path | None) -> tuple[Method | None, bundles.Card | None]:
 
 def _by_energy(log_mel: np.ndarray, thresholds: Sequence[float]) -> list[Spans]:
     """Where the twelve strongest of the bands stand, on average, so far above their quiet fifth (in nats)."""
-    return [_runs(_level(log_mel) > threshold, close_s=0.06) for threshold in thresholds]
+    level = _level(log_mel)
+    return [_runs(level > threshold, close_s=0.06) for threshold in thresholds]
 
 
 def _by_calm_energy(log_mel: np.ndarray, thresholds: Sequence[float]) -> list[Spans]:
