@@ -10,6 +10,19 @@ import click
 
 from otio_avassist.errors import AvAssistError
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+out_option = click.option(
+    "--out", type=FOLDER, required=True,
+    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
+)  # fmt: skip
+figures_option = click.option(
+    "--figures", type=click.Path(dir_okay=False, path_type=Path),
+    help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
+)  # fmt: skip
+i3d_option = click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees.")
+vggish_option = click.option("--vggish", type=FILE, help="Weights of VGGish, which hears.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
@@ -17,23 +30,9 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="What training left behind: config and weights.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
-)
-@click.option(
-    "--figures",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
-)
+@click.option("--checkpoint", type=FILE, required=True, help="What training left behind: config and weights.")
+@out_option
+@figures_option
 @click.option("--fp16", is_flag=True, help="Also write the graph in half precision, for GPUs.")
 @click.option(
     "--batch",
@@ -51,33 +50,11 @@ def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: i
 
 
 @cli.command()
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="captions.pt of `models.captions.train`.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
-)
-@click.option(
-    "--figures",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What training measured, for the card.  [default: figures.json beside the checkpoint]",
-)
-@click.option(
-    "--i3d",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights of I3D on colour, to see by.",
-)
-@click.option(
-    "--vggish",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights of VGGish, to hear by.",
-)
+@click.option("--checkpoint", type=FILE, required=True, help="captions.pt of `models.captions.train`.")
+@out_option
+@figures_option
+@i3d_option
+@vggish_option
 def captions(
     checkpoint: Path, out: Path, figures: Path | None, i3d: Path | None, vggish: Path | None
 ) -> None:
@@ -97,12 +74,7 @@ def captions(
     required=True,
     help="Folder of a run of `models.captions.compact.train`.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="The bundle's folder. What stands there is replaced when the new one has been checked.",
-)
+@out_option
 def compact(run: Path, out: Path) -> None:
     """Export the compact captions bundle, which comes with the plugin."""
     from export.compact import export_compact  # PyTorch takes seconds: not paid by --help
@@ -128,10 +100,6 @@ def fetch(names: tuple[str, ...], out: Path | None) -> None:
         click.echo(folder)
 
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
 @cli.group(name="import")
 def import_() -> None:
     """Turn checkpoints that the authors of a paper released into bundles."""
@@ -140,7 +108,7 @@ def import_() -> None:
 def _words_and_extractors(command: Callable[..., None]) -> Callable[..., None]:
     """Options that every import of a captioner has."""
     for option in (
-        click.option("--out", type=FOLDER, required=True, help="The bundle's folder."),
+        out_option,
         click.option(
             "--flow",
             type=click.Choice(["none", "file"]),
@@ -148,8 +116,8 @@ def _words_and_extractors(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Features of optical flow: NAME_flow.npy beside the media; or none, and captions say so.",
         ),
-        click.option("--vggish", type=FILE, help="Weights of VGGish, which hears."),
-        click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees."),
+        vggish_option,
+        i3d_option,
         click.option(
             "--captions", type=FILE, help="Instead of the words: the training set's captions, train.csv."
         ),

@@ -13,7 +13,6 @@ Doesn't know how anything was trained.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from export.extractors import extractors
+from export.figures import FIGURES, read_figures
 from export.graphs import Extra, in_place_of, write_checked
 from models import checkpoints
 from models.captions.bmt import Arrays, Streams, captioner
@@ -34,7 +34,6 @@ from otio_avassist import bundles
 from otio_avassist.bundles import Card, Graph
 from otio_avassist.features import EXTRACTORS, GRAPHS
 
-FIGURES = "figures.json"
 CHAPTER_S = 300 * 2.56
 """What the published proposal network sees at once."""
 SPEECH = "speech"
@@ -342,15 +341,3 @@ def preprocessing(
     if speech_vocabulary is not None:
         numbers["speech_vocabulary"] = list(speech_vocabulary)
     return numbers
-
-
-def read_figures(path: Path) -> dict[str, Any]:
-    """What training measured, for the card; raises CheckpointError where it isn't whole."""
-    try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: wanted what training measured, for the card: {error}") from error
-    missing = {"network", "version", "training", "figures"} - set(words)
-    if missing:
-        raise CheckpointError(f"{path}: the card also needs {', '.join(sorted(missing))}")
-    return words

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export.captions import FIGURES, Extra, Parts, export_captions, read_figures
+from export.captions import Parts, export_captions
+from export.figures import FIGURES, read_figures
+from export.graphs import Extra
 from models import checkpoints
 from models.captions.compact import grammar, levels, lexicon
 from models.captions.compact.bank import LENGTH_S, PICTURES_A_SECOND, STEP_S

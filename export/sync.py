@@ -7,7 +7,6 @@ Doesn't know how the network was trained, nor any timeline.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from export.figures import FIGURES, read_figures
 from export.graphs import check, describe, in_place_of, write_graph
 from models import checkpoints
 from models.checkpoints import CheckpointError
@@ -24,7 +24,6 @@ from models.sync.sparsesync import SparseSync
 from otio_avassist import bundles
 from otio_avassist.bundles import Card
 
-FIGURES = "figures.json"
 ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest logit, PyTorch in 32 bits against onnxruntime
 
 
@@ -65,7 +64,7 @@ def export_sync(
         CheckpointError: the checkpoint or its figures aren't there, or aren't whole.
         BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
     """
-    words = _read_figures(figures or checkpoint.with_name(FIGURES))
+    words = read_figures(figures or checkpoint.with_name(FIGURES))
     held = checkpoints.load(checkpoint)
     config = _config(held.config, checkpoint)
     network = SparseSync(config.network)
@@ -98,17 +97,6 @@ def export_sync(
         # What the runtime would refuse isn't put in place.
         bundles.load(folder, device="cpu")
     return Exported(out, card)
-
-
-def _read_figures(path: Path) -> dict[str, Any]:
-    try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: wanted what training measured, for the card: {error}") from error
-    missing = {"network", "version", "training", "figures"} - set(words)
-    if missing:
-        raise CheckpointError(f"{path}: the card also needs {', '.join(sorted(missing))}")
-    return words
 
 
 def _config(held: Mapping[str, Any], checkpoint: Path) -> SyncConfig:
