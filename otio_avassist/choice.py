@@ -134,7 +134,9 @@ def _content(each: CaptionFinding) -> frozenset[str]:
     return content(words)
 
 
-def thinned(found: Sequence[Ranked], per_minute: float, duration_s: float) -> list[CaptionFinding]:
+def thinned(
+    found: Sequence[Ranked], per_minute: float, duration_s: float, *, least_worth: float = LEAST_WORTH
+) -> list[CaptionFinding]:
     """No more than so many in any minute and in all, none right behind another of its level; the best stay.
 
     What was said a short while ago is worth half as much the second time, a third the third time, until it
@@ -142,10 +144,11 @@ def thinned(found: Sequence[Ranked], per_minute: float, duration_s: float) -> li
 
     Args:
         duration_s: of all that was looked at. The shortest clip has room for a few.
+        least_worth: what is worth less isn't said; at twelve captions a minute.
     """
     apart_s = MINUTE_S / per_minute / 2
     most = max(A_FEW, round(per_minute * duration_s / MINUTE_S))
-    least = LEAST_WORTH * min(1.0, 12 / per_minute)
+    least = least_worth * min(1.0, 12 / per_minute)
     kept: list[CaptionFinding] = []
     times: list[float] = []
     by_level: dict[str, list[float]] = {}

@@ -21,7 +21,7 @@ import numpy as np
 
 from otio_avassist import features, speech, windows
 from otio_avassist.captioner import Captioner, Crop, best
-from otio_avassist.choice import MINUTE_S, Caption, Ranked, merged, thinned, without_repeats
+from otio_avassist.choice import LEAST_WORTH, MINUTE_S, Caption, Ranked, merged, thinned, without_repeats
 from otio_avassist.errors import MediaError, UsageError, first_line
 from otio_avassist.findings import CaptionFinding, Level, PassedOver
 from otio_avassist.progress import Progress, silent
@@ -158,7 +158,12 @@ def analyse(
                     found += _said_on_shot(shot, seen) if options.say_speech else ()
         done_s += each.duration_s
     progress(total_s, total_s, "")
-    yield from thinned(without_repeats(found), options.per_minute, _duration_s(shots))
+    # Only a network that knows its names has a measure of its belief: published ones were taught to give the
+    # right word three tenths.
+    least_worth = LEAST_WORTH if captioner.numbers.names else 0.0
+    yield from thinned(
+        without_repeats(found), options.per_minute, _duration_s(shots), least_worth=least_worth
+    )
 
 
 def _duration_s(shots: Sequence[Shot]) -> float:

@@ -69,8 +69,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     (folder / "train.csv").write_text("\n".join(lines) + "\n")
     settings = train.Settings(
-        order="cap-prop", captioner=SIZES, heads={"audio": HEADS, "video": HEADS}, lr=1e-2, smoothing=0.1,
-        batch=12, proposal_batch=12, epochs=40, max_words=8, max_proposals=10,
+        order="cap-prop", captioner=SIZES, heads={"audio": HEADS, "video": HEADS}, lr=1e-2, smoothing=0.5,
+        batch=12, proposal_batch=12, epochs=60, max_words=8, max_proposals=10,
     )  # fmt: skip
     sets = train.read_sets(
         settings, table=folder / "train.csv", valid=[folder / "train.csv"],
