@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from otio_avassist.errors import AvAssistError
+
+if TYPE_CHECKING:
+    from otio_avassist.bundles import Card
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -62,9 +66,7 @@ def captions(
     from export.captions import export_checkpoint
 
     card = export_checkpoint(checkpoint, out, figures=figures, i3d=i3d, vggish=vggish)
-    click.echo(
-        f"{out}: {card.network} {card.version}, {len(card.classes)} words, graphs {', '.join(card.graphs)}"
-    )
+    _tell(out, card)
 
 
 @cli.command()
@@ -98,6 +100,21 @@ def fetch(names: tuple[str, ...], out: Path | None) -> None:
 
     for folder in fetch_all(names or ("yamnet", "efficientnet-lite0"), out, click.echo):
         click.echo(folder)
+
+
+def _tell(out: Path, card: Card) -> None:
+    """What was made of a captioner, and what it still lacks."""
+    apart = max(each for outputs in card.parity.values() for each in outputs.values())
+    click.echo(
+        f"{out}: {card.network} {card.version}, {len(card.classes)} words, graphs {', '.join(card.graphs)}; "
+        f"onnxruntime within {apart:.1g} of PyTorch"
+    )
+    if card.needs:
+        weights = " and ".join(f"--{name}" for name in card.needs if name in ("vggish", "i3d"))
+        click.echo(
+            f"It runs where there are bundles of {' and '.join(card.needs)}"
+            + (f"; {weights} would take the weights into its own" if weights else "")
+        )
 
 
 @cli.group(name="import")
@@ -147,7 +164,7 @@ def bmt(
     card = import_bmt(
         captioner, proposals, out, words=vocabulary, captions=captions, i3d=i3d, vggish=vggish, flow=flow
     )
-    click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
+    _tell(out, card)
 
 
 @import_.command()
@@ -171,7 +188,7 @@ def mdvc(
         checkpoint, out, words=vocabulary, captions=captions, speech_words=speech_vocabulary,
         i3d=i3d, vggish=vggish, flow=flow,
     )  # fmt: skip
-    click.echo(f"{out}: {card.network} with {', '.join(card.graphs)}, parity {card.parity}")
+    _tell(out, card)
 
 
 def main() -> None:
