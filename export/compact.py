@@ -64,6 +64,7 @@ def export_compact(run: Path, out: Path) -> Card:
             "names": list(grammar.names()),
             "nothing": [grammar.NOTHING],
             "implied": levels.implied(),
+            "labels": grammar.labels(),
             "sure": words["sure"],
             "proposals": {"stream": "log-mel", "threshold": words["threshold"]},
         },

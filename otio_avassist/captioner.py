@@ -16,6 +16,7 @@ import numpy as np
 from otio_avassist import sampling
 from otio_avassist.errors import BundleError, first_line
 from otio_avassist.features import GRAPHS, LOG_MEL, PLAIN, Ask, Chapter, Rows, Stream
+from otio_avassist.wording import Labels
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle
@@ -74,6 +75,7 @@ class Numbers:
     """The vocabulary of what is said."""
     nothing: frozenset[tuple[str, ...]]
     """Sentences that tell that there is nothing to tell."""
+    labels: Labels
 
     @classmethod
     def from_card(cls, data: Mapping[str, Any], words: Sequence[str], network: str) -> Numbers:
@@ -102,6 +104,7 @@ class Numbers:
                 },
                 speech={word: each for each, word in enumerate(data.get("speech_vocabulary", ()))},
                 nothing=frozenset(tuple(each.split()) for each in data.get("nothing", ())),
+                labels={tuple(piece.split()): str(label) for piece, label in data.get("labels", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"{where}: missing or not a number: {first_line(error)}") from None

@@ -5,8 +5,10 @@ Words only: knows no network and no times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+Labels = Mapping[tuple[str, ...], str]
+"""What pieces of a sentence are called in a list: ("a", "dog", "barks") -> "dog barking"."""
 LIGHT = frozenset(
     (
         "a",
@@ -46,8 +48,17 @@ def sentence(words: Sequence[str]) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
-def short_name(words: Sequence[str], *, most: int = 5) -> str:
-    """The same in a few words, up to where another clause begins: for where an editor shows little."""
+def short_name(words: Sequence[str], labels: Labels | None = None, *, most: int = 5) -> str:
+    """The same in a few words, for where an editor shows little.
+
+    Args:
+        words: of a sentence.
+        labels: "dog barking, street". A sentence without any is named by its beginning, up to where another
+            clause begins.
+        most: words of such a beginning.
+    """
+    if labelled := _labelled(words, labels or {}):
+        return ", ".join(labelled[:2])
     rest = list(words)
     if len(rest) > 2 and tuple(rest[:2]) in _OPENINGS:
         rest = rest[2:]
@@ -60,6 +71,20 @@ def short_name(words: Sequence[str], *, most: int = 5) -> str:
     while found and found[-1] in _OPEN_ENDS:
         found.pop()
     return sentence(found).rstrip(".").lower() or "something"
+
+
+def _labelled(words: Sequence[str], labels: Labels) -> list[str]:
+    """The labels of a sentence's pieces, in order, of two that overlap the longer one's."""
+    lengths = sorted({len(piece) for piece in labels}, reverse=True)
+    found: list[str] = []
+    at = 0
+    while at < len(words):
+        pieces = (tuple(words[at : at + length]) for length in lengths if at + length <= len(words))
+        piece = next((each for each in pieces if each in labels), None)
+        if piece is not None:
+            found.append(labels[piece])
+        at += len(piece) if piece else 1
+    return list(dict.fromkeys(found))
 
 
 def beginning(text: str, most: int = 5) -> str:

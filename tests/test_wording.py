@@ -23,6 +23,28 @@ def test_words_become_a_sentence_and_a_name(words: list[str], text: str, name: s
     assert short_name(words) == name
 
 
+LABELS = {
+    ("a", "dog", "barks"): "dog barking",
+    ("a", "dog"): "dog",
+    ("someone", "speaks"): "speech",
+    ("on", "a", "street"): "street",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("a dog barks twice", "dog barking"),
+        ("we see a dog", "dog"),
+        ("someone speaks on a street and we see a dog", "speech, street"),
+        ("a dog barks while a dog barks", "dog barking"),
+        ("a tree falls", "tree falls"),
+    ],
+)
+def test_pieces_of_a_sentence_are_called_as_in_a_list(words: str, name: str) -> None:
+    assert short_name(words.split(), LABELS) == name
+
+
 def test_what_is_said_is_the_same_in_another_order_and_with_other_small_words() -> None:
     one = content(["a", "dog", "barks", "and", "then", "a", "man", "speaks"])
     assert alike(one, content(["the", "man", "speaks", "while", "a", "dog", "barks", "."]))

@@ -2,7 +2,8 @@
 
 The manifest lists clips with `words`, any of which in a caption names what is heard or seen. Each clip goes
 the whole road as a timeline of one shot; then again without its picture and without its sound; and beside
-them stands a template that says YAMNet's and EfficientNet-lite0's likeliest labels in as many markers.
+them stands a template that says YAMNet's and EfficientNet-lite0's likeliest labels in as many markers: both
+in each marker, and the surer one of the two alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from otio_avassist.errors import AvAssistError, BundleError
 from otio_avassist.findings import CaptionFinding
 
 MOST_MARKERS = 6
+TEMPLATES = {"template": 2, "one label": 1}
+"""Labels in a marker."""
 GOAL_NAMED = 11 / 16
 LABELLERS = {
     "audio": features.Stream("yamnet", 0.48, 0.96, 521, output="logits"),
@@ -56,7 +59,7 @@ class Judged:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("clips")
-    group.add_argument("--only", metavar="A,B", help="these rows: ours, ear, eye, template")
+    group.add_argument("--only", metavar="A,B", help="these rows: ours, ear, eye, template, one label")
 
 
 def lacking(asked: argparse.Namespace) -> str:
@@ -70,16 +73,19 @@ def measure(asked: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     entries = json.loads((asked.clips / "manifest.json").read_text("utf-8"))["clips"]
     entries = [entry for entry in entries if (asked.clips / entry["file"]).is_file()]
     every = {entry["file"]: entry["words"] for entry in entries}
-    template, rows = _Template(), asked.only.split(",") if asked.only else ["ours", "ear", "eye", "template"]
+    template, rows = (
+        _Template(),
+        asked.only.split(",") if asked.only else ["ours", "ear", "eye", "template", "one label"],
+    )
     judged: dict[str, dict[str, Judged]] = {row: {} for row in rows}
     for name, words in every.items():
         print(f"\n{name}: {', '.join(words)}")
         said: dict[str, Sequence[Marker]] = {}
         with tempfile.TemporaryDirectory() as folder:
             for row in rows:
-                if row == "template":
+                if row in TEMPLATES:
                     count = len(said["ours"]) if "ours" in said else MOST_MARKERS // 2
-                    said[row] = template.markers(asked.clips / name, count)
+                    said[row] = template.markers(asked.clips / name, count, TEMPLATES[row])
                 else:
                     said[row] = _ours(asked, _part(asked.clips / name, row, Path(folder)))
                 judged[row][name] = _judge(said[row], words, every)
@@ -131,8 +137,8 @@ class _Template:
         self._names = {name: each.card.classes for name, each in opened.items()}
         self._asks = {name: each["main"] for name, each in opened.items()}
 
-    def markers(self, path: Path, count: int) -> list[Marker]:
-        """As many, over equal parts of the clip: what is heard and what is seen, by the likeliest label."""
+    def markers(self, path: Path, count: int, labels: int) -> list[Marker]:
+        """As many, over equal parts of the clip: what is heard and what is seen, the surer first."""
         info = windows.probe(path)
         whole = windows.Stretch(path, 0.0, info.duration_s or 0.0)
         fps, side = features.picture_grid(LABELLERS)
@@ -152,9 +158,17 @@ class _Template:
                 rows = chapter.rows[stream]
                 if len(rows.values):
                     logits = rows.crop(number * part_s, (number + 1) * part_s).mean(axis=0)
-                    said.append(f"{word}: {self._names[stream][int(np.argmax(logits))]}")
-            found.append(Marker(number * part_s, "; ".join(said)))
+                    label, sure = int(np.argmax(logits)), _probability(stream, logits)
+                    said.append((sure, f"{word}: {self._names[stream][label]}"))
+            said.sort(reverse=True)
+            found.append(Marker(number * part_s, "; ".join(text for _, text in said[:labels])))
         return found
+
+
+def _probability(stream: str, logits: np.ndarray) -> float:
+    """Of the likeliest: sounds are there or not, each by itself; a picture shows one thing."""
+    top = float(logits.max())
+    return 1 / (1 + np.exp(-top)) if stream == "audio" else float(1 / np.exp(logits - top).sum())
 
 
 # Judging

@@ -26,7 +26,7 @@ from otio_avassist.errors import MediaError, UsageError, first_line
 from otio_avassist.findings import CaptionFinding, Level, PassedOver
 from otio_avassist.progress import Progress, silent
 from otio_avassist.speech import Cue
-from otio_avassist.wording import beginning, sentence, short_name
+from otio_avassist.wording import Labels, beginning, sentence, short_name
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle
@@ -154,7 +154,7 @@ def analyse(
                 if why:
                     yield PassedOver(shot, why)
                 else:
-                    found += _on_shot(shot, seen)
+                    found += _on_shot(shot, seen, captioner.numbers.labels)
                     found += _said_on_shot(shot, seen) if options.say_speech else ()
         done_s += each.duration_s
     progress(total_s, total_s, "")
@@ -572,7 +572,7 @@ def _proposal(data: Any) -> tuple[float, float, float]:
     return float(start_s), float(end_s), float(confidence)
 
 
-def _on_shot(shot: Shot, seen: _Seen) -> Iterator[Ranked]:
+def _on_shot(shot: Shot, seen: _Seen, labels: Labels) -> Iterator[Ranked]:
     """What a shot plays of all that happens in its media, cut to what is used of it."""
     for each in seen.captions:
         place = _place(shot, each.start_s, each.end_s)
@@ -585,7 +585,7 @@ def _on_shot(shot: Shot, seen: _Seen) -> Iterator[Ranked]:
                 shot,
                 *place,
                 text=sentence(words),
-                name=short_name(words),
+                name=short_name(words, labels),
                 level=each.level,
                 carried_by=each.carried_by,
                 confidence=each.confidence,

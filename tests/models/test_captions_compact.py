@@ -332,3 +332,13 @@ def test_the_shipped_bundle_is_what_its_card_says() -> None:
     assert tuple(card.preprocessing["names"]) == grammar.names()
     assert "CC BY-SA" not in json.dumps(card.training["heard"])
     assert "Blender Foundation" in json.dumps(card.training)
+
+
+def test_what_is_said_is_called_in_a_list_as_an_editor_would():
+    labels = grammar.labels()
+    assert labels["someone speaks"] == labels["speech"] == "speech"
+    assert labels["a dog barks"] == "dog barking"
+    assert labels["a bird sings"] == "birdsong"
+    assert labels["waves break"] == "sea"
+    assert labels["a waterfall rushes"] == "waterfall"
+    assert not {piece for piece in labels if set(piece.split()) - set(grammar.vocabulary())}

@@ -55,6 +55,8 @@ ONCE_AND_ALWAYS = frozenset(
     ]
 )
 """What isn't counted."""
+NOBODY = ("something", "someone", "people", "audience", "crowd")
+"""Whoever makes a sound that tells enough by itself."""
 NOTHING = "nothing stands out"
 JOINTS = (
     "and",
@@ -186,3 +188,27 @@ def names() -> tuple[int, ...]:
     }
     small = {*SPECIALS, *SMALL, *general}
     return tuple(token for token, word in enumerate(vocabulary()) if word not in small)
+
+
+def labels() -> dict[str, str]:
+    """What is said -> what it is called in a list: "a dog barks" -> "dog barking", "a cat" -> "cat"."""
+    found = {}
+    for looking in lexicon.seen().values():
+        found |= {text: _bare(looking.noun) for text in (looking.noun, looking.place) if text}
+    for sounding in lexicon.heard().values():
+        found[sounding.noun] = _bare(sounding.noun)
+        found[sounding.clause] = _called(sounding)
+    return found
+
+
+def _called(sounding: lexicon.Heard) -> str:
+    who, noun = _bare(sounding.subject), _bare(sounding.noun)
+    tells = who not in NOBODY and " of " not in noun and who.split()[-1] not in noun
+    # "the sea", "the wind": there is only one.
+    return f"{who} {noun}" if tells and not sounding.noun.startswith("the ") else noun
+
+
+def _bare(noun: str) -> str:
+    """Without its article."""
+    first, _, rest = noun.partition(" ")
+    return rest if first in ("a", "an", "the") else noun
