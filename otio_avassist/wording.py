@@ -81,10 +81,12 @@ def _labelled(words: Sequence[str], labels: Labels) -> list[str]:
     while at < len(words):
         pieces = (tuple(words[at : at + length]) for length in lengths if at + length <= len(words))
         piece = next((each for each in pieces if each in labels), None)
-        if piece is not None:
-            found.append(labels[piece])
+        label = labels[piece] if piece else ""
+        # "drums play and we see a drum" is about drums.
+        if label and not any(label in other or other in label for other in found):
+            found.append(label)
         at += len(piece) if piece else 1
-    return list(dict.fromkeys(found))
+    return found
 
 
 def beginning(text: str, most: int = 5) -> str:

@@ -38,6 +38,7 @@ LABELS = {
         ("we see a dog", "dog"),
         ("someone speaks on a street and we see a dog", "speech, street"),
         ("a dog barks while a dog barks", "dog barking"),
+        ("a dog barks and we see a dog", "dog barking"),
         ("a tree falls", "tree falls"),
     ],
 )

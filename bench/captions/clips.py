@@ -184,7 +184,11 @@ def _judge(markers: Sequence[Marker], words: Sequence[str], every: Mapping[str, 
 
 def _akin(word: str, own: str) -> bool:
     """A word of another clip that is one of this clip's as well, or a part of it, or holds it."""
-    return word in own or own in word
+    return word in own or own in word or any({word, own} <= same for same in _SAME)
+
+
+_SAME = ({"speech", "speak", "talk"},)
+"""Forms of one word that share no letters' row: who speaks where there is speech says nothing wrong."""
 
 
 def _says(text: str, word: str) -> bool:
