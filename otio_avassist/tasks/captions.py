@@ -349,10 +349,11 @@ class _Looking:
                 stretches.append(stretch)
                 doubts.append((*why, *no_flow))
         said = self._captioner.say(crops)
+        # That something sounds is news where it sets in, and none of a whole scene.
         found = [
             Caption(each.start_s, each.end_s, each.level, what, each.weight, doubts=why, crop=crop)
             for each, what, why, crop in zip(stretches, said, doubts, crops, strict=True)
-            if what is not None
+            if what is not None and (what.named or each.level == "event")
         ]
         seen.captions += self._carried(self._best_of(merged(found), chapter))
 

@@ -192,8 +192,11 @@ def test_three_frames_are_described_within_themselves(place: Path) -> None:
 
 
 def test_names_it_is_not_sure_of_are_left_out(whistle: Path) -> None:
-    [one, *_] = analyse([a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0, sure=0.4), SCENES)
+    shots, unsure = [a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0, sure=0.4)
+    [one, *_] = analyse(shots, unsure, EVENTS)
     assert one.text == "A something sounds while something shows."
+    # That something sounds and shows is no news of a whole scene.
+    assert not list(analyse(shots, unsure, SCENES))
     [other, *_] = analyse([a_shot(whistle, whistle, 9.0)], pretended(clarity=0.0, sure=0.3), SCENES)
     assert other.text != one.text
 
