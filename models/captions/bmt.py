@@ -309,11 +309,6 @@ def captioner(config: CaptionerConfig) -> BiModal | UniModal:
     return BiModal(config) if config.modality == "audio_video" else UniModal(config)
 
 
-def from_released_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A released state dict under our names: those trained on several cards call everything `module.`."""
-    return {name.removeprefix("module."): weight for name, weight in state_dict.items()}
-
-
 def put(arrays: Arrays, name: str, keys_values: KeysValues) -> None:
     """Remember keys and values under `name`."""
     arrays[f"{name}_keys"], arrays[f"{name}_values"] = keys_values

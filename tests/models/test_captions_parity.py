@@ -19,7 +19,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from models import checkpoints  # noqa: E402
 from models.captions import proposals  # noqa: E402
-from models.captions.bmt import captioner, from_released_names  # noqa: E402
+from models.captions.bmt import captioner  # noqa: E402
 from models.captions.config import CaptionerConfig, MdvcConfig, ProposalConfig  # noqa: E402
 from models.captions.i3d import I3D  # noqa: E402
 from models.captions.layers import row_mask, smoothed_loss  # noqa: E402
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.parity
 def filled(network: nn.Module, entry: Entry) -> Any:
     weights = entry.weights(network.state_dict())
     assert entry.meta.get("n_params") in (None, sum(p.numel() for p in network.parameters()))
-    checkpoints.fill(network.eval(), from_released_names(weights), source=str(entry.folder))
+    checkpoints.fill(network.eval(), weights, source=str(entry.folder))
     return network
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import checkpoints
-from models.captions.compact import captioner, grammar, levels, lexicon
+from models.captions.compact import captioner, grammar, keeping, levels, lexicon
 from models.captions.compact.captioner import CompactCaptioner
 from models.captions.compact.films import Composer, Film
 from otio_avassist import sampling
@@ -66,12 +64,7 @@ class Run:
         )
         self.network = CompactCaptioner(self.config)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=settings.lr, weight_decay=0.02)
-        self.step, self.seconds = 0, 0.0
-        if (folder / "state.pt").exists():
-            state = torch.load(folder / "state.pt", weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds = keeping.resume(folder, self.network, self.optimizer)
 
     def train(self) -> None:
         """Walk the steps that are left."""
@@ -235,28 +228,17 @@ class Run:
         }
 
     def _log(self, **words: float) -> None:
-        line = {
-            "step": self.step,
-            "seconds": round(self.seconds),
-            **{k: round(v, 4) for k, v in words.items()},
-        }
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
+        keeping.log(self.folder, self.step, self.seconds, words)
 
     def _save(self) -> None:
-        checkpoints.save(self.folder / "captioner.pt", self.config.to_dict(), self.network.state_dict())
-        part = self.folder / "state.pt.part"
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-            part,
+        keeping.save(
+            self.folder / "captioner.pt",
+            self.config.to_dict(),
+            self.network,
+            self.optimizer,
+            self.step,
+            self.seconds,
         )
-        part.replace(self.folder / "state.pt")
 
 
 def streams(films: Sequence[Film]) -> dict[str, Tensor]:
