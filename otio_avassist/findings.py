@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from otio_avassist.spans import Shot
 
 Method = Literal["container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network", "none"]
@@ -123,6 +125,77 @@ class CaptionFinding:
         media = [span.media_name for span in (self.shot.picture, self.shot.sound) if span is not None]
         where = f"{self.media_start_s:.1f}+{self.duration_s:.1f}"
         return _digest([self.task, *media, where, self.level])
+
+
+@dataclass(frozen=True)
+class Take:
+    """One sound for a stretch of a shot, made or found in a library: a WAV file and its measures."""
+
+    path: Path
+    seed: int | None
+    """What its codes were drawn with; None: it is from a library."""
+    duration_s: float
+    """How long the file lasts: never less than the stretch it is for."""
+    source: str
+    """`generated`, or the name of the library's file."""
+    relevance: float | None = None
+    """0 to 1: how well it is what was wanted; None: nobody was asked."""
+    audio_early_s: float | None = None
+    """What the sync network said of it before it was shifted; None: it abstained or was not asked."""
+    sync_confidence: float = 0.0
+    """0 to 1: how sure the sync network was."""
+    shifted_s: float = 0.0
+    """> 0: it was moved this much later inside its clip."""
+    loudness_lufs: float | None = None
+    """Integrated, EBU R128; None: too short or too quiet to tell."""
+    true_peak_dbtp: float | None = None
+
+    @property
+    def name(self) -> str:
+        """By which a person's choice is remembered."""
+        return self.path.name
+
+
+MadeBy = Literal["generated", "library"]
+
+
+@dataclass(frozen=True)
+class FoleyFinding:
+    """A sound for a stretch of a shot, in one or more takes."""
+
+    shot: Shot
+    start_s: float
+    """0-based timeline seconds, inside the shot's lead."""
+    end_s: float
+    media_start_s: float
+    """Where the stretch starts in the lead's media: seconds from the file's first frame."""
+    sound: str
+    """What it is, in words: `rain`."""
+    made_by: MadeBy
+    takes: tuple[Take, ...]
+    """Best first; empty where nothing was made, and then the doubts say why."""
+    confidence: float
+    """0 to 1: the task's own estimate that the picture asks for this sound."""
+    doubts: tuple[str, ...] = ()
+    """Sentences; none means trust."""
+    loudness_target_lufs: float | None = None
+    """What the takes were levelled to; None: nothing was made."""
+    primed_by: str = ""
+    """The real sound they go on from, in words; empty where they start from nothing."""
+    planned: bool = False
+    """A dry run: it would be made, and wasn't."""
+    task: Literal["foley"] = field(default="foley", init=False)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts on the timeline."""
+        return self.end_s - self.start_s
+
+    @property
+    def id(self) -> str:
+        """As a caption's: by the stretch of media it is for, whatever it sounds like."""
+        where = f"{self.media_start_s:.1f}+{self.duration_s:.1f}"
+        return _digest([self.task, self.shot.lead.media_name, where])
 
 
 Finding = SyncFinding | CaptionFinding
