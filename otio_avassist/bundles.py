@@ -50,6 +50,9 @@ _PLATFORMS = {
 _FATAL = 4
 """Of onnxruntime's severities. What goes wrong is raised as well; a fallback, we report ourselves."""
 
+VARIANTS = ("fp16", "int8")
+"""Of one graph, for one device each."""
+
 Shape = tuple[int | str, ...]
 """A number where the graph fixes one, a name where it takes any."""
 
@@ -65,6 +68,8 @@ class Graph:
     outputs: Mapping[str, Shape]
     fp16: Graph | None = None
     """The same network in half precision, asked instead on CUDA."""
+    int8: Graph | None = None
+    """The same network with weights of 8 bits, asked instead on the CPU."""
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Graph:
@@ -75,7 +80,7 @@ class Graph:
             sha256=str(data["sha256"]).lower(),
             inputs=_shapes(data["inputs"], f"{where}: inputs"),
             outputs=_shapes(data["outputs"], f"{where}: outputs"),
-            fp16=cls.from_json(data["fp16"], f"{where}: fp16") if data.get("fp16") else None,
+            **{kind: cls.from_json(data[kind], f"{where}: {kind}") for kind in VARIANTS if data.get(kind)},
         )
 
 
@@ -127,8 +132,13 @@ class Card:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives the same card back."""
-        # What needs nothing doesn't say so: cards from before there were needs stay as they are.
-        return {"schema": SCHEMA, **{k: v for k, v in asdict(self).items() if v or k != "needs"}}
+        data = asdict(self)
+        # What there is none of isn't said: cards from before there were needs and 8 bits stay as they are.
+        for each in (data, *data["graphs"].values()):
+            for name in ("needs", "int8"):
+                if not each.get(name, True):
+                    del each[name]
+        return {"schema": SCHEMA, **data}
 
     @classmethod
     def read(cls, folder: Path) -> Card:
@@ -155,7 +165,7 @@ def _check_fields(kind: type[Card] | type[Graph], data: Any, where: str) -> None
     if not isinstance(data, Mapping) or not isinstance(data.get("graphs", {}), Mapping):
         raise BundleError(f"{where}: wanted an object, with graphs by name")
     known = {each.name for each in fields(kind)}
-    optional = {"fp16", "classes", "batch", "training", "figures", "parity", "needs"}
+    optional = {*VARIANTS, "classes", "batch", "training", "figures", "parity", "needs"}
     missing = sorted(known - optional - data.keys())
     unknown = sorted(data.keys() - known - {"schema"})
     if missing:
@@ -322,6 +332,15 @@ class Model:
             for name, value in zip(names, outputs, strict=True)
         }
 
+    def loop(self, batch: int, capacity: int) -> Loop:
+        """Ask the network step by step: what it remembers is kept from one step to the next.
+
+        Args:
+            batch: how many sequences at once.
+            capacity: how many positions the longest has.
+        """
+        return Loop(self, self._session, batch, capacity)
+
     def _run_bound(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Inputs go into memory of the device kept from call to call; outputs stay there until read."""
         import onnxruntime as ort
@@ -342,6 +361,96 @@ class Model:
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return binding.copy_outputs_to_cpu()
+
+
+class Loop:
+    """A network that is asked step by step, `loop(codes=…)`, and what it remembers of each sequence.
+
+    Its graph takes `past_length` (1,), how many positions are remembered, and what is: arrays `past_*`
+    (batch, heads, capacity, width), each of which comes back as `present_*`. Every other input has sequences
+    in its first axis and positions, perhaps none, in its second; there is one other output. On a CPU what is
+    remembered stays in one place and the graph writes the new positions into it: it mustn't look at more of
+    it than `past_length` and what it has written.
+    """
+
+    def __init__(self, model: Model, session: onnxruntime.InferenceSession, batch: int, capacity: int):
+        import numpy as np
+        import onnxruntime as ort
+
+        self.length = 0
+        """How many positions are remembered. Put back to fewer, those after them are forgotten."""
+        self.capacity = capacity
+        self._model, self._session = model, session
+        takes = {each.name: each.shape for each in session.get_inputs()}
+        past = [name for name in takes if name.startswith("past_") and name != "past_length"]
+        answers = [each.name for each in session.get_outputs() if not each.name.startswith("present_")]
+        if "past_length" not in takes or not past or len(answers) != 1:
+            raise BundleError(
+                f"{model.card.network}: wanted a graph with a past and one answer, there is "
+                f"{', '.join(takes)} -> {', '.join(answers)}"
+            )
+        self._answer = answers[0]
+        self._inputs = takes.keys() - {"past_length", *past}
+        self._past = {
+            name: np.zeros((batch, takes[name][1], capacity, takes[name][3]), model._types[name])
+            for name in past
+        }
+        self._binding: ort.IOBinding | None = None
+        if model.device == "cpu":
+            self._binding = session.io_binding()
+            self._binding.bind_output(self._answer)
+            for name, array in self._past.items():
+                place = ort.OrtValue.ortvalue_from_numpy(array)
+                self._binding.bind_ortvalue_input(name, place)
+                self._binding.bind_ortvalue_output(_present(name), place)
+
+    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
+        """The answer after the positions that `inputs` add, which are remembered.
+
+        Raises:
+            BundleError: inputs that the graph doesn't take, more positions than there is room for, or the
+                device gave up.
+        """
+        import numpy as np
+
+        model = self._model
+        if inputs.keys() != self._inputs:
+            raise BundleError(
+                f"{model.card.network}: wanted inputs {', '.join(sorted(self._inputs))}, "
+                f"got {', '.join(inputs)}"
+            )
+        arrays = {name: np.ascontiguousarray(value, model._types[name]) for name, value in inputs.items()}
+        length = self.length + sum(array.shape[1] for array in arrays.values())
+        # Beyond what was set aside lies other memory.
+        if length > self.capacity:
+            raise BundleError(
+                f"{model.card.network}: room for {self.capacity} positions, asked to remember {length}"
+            )
+        arrays["past_length"] = np.array([self.length], model._types["past_length"])
+        answer = self._ask(arrays) if self._binding is None else self._ask_in_place(arrays)
+        self.length = length
+        return answer
+
+    def _ask(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        outputs = self._model(**arrays, **self._past)
+        self._past = {name: outputs[_present(name)] for name in self._past}
+        return outputs[self._answer]
+
+    def _ask_in_place(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        assert self._binding is not None
+        for name, array in arrays.items():
+            self._binding.bind_cpu_input(name, array)
+        # Anew each time: the last answer may still be looked at.
+        self._binding.bind_output(self._answer)
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:  # onnxruntime's own have no common base
+            raise BundleError(f"{self._model.card.network} on cpu: {first_line(error)}") from error
+        return self._binding.get_outputs()[0].numpy()
+
+
+def _present(name: str) -> str:
+    return name.replace("past_", "present_", 1)
 
 
 _NUMPY_TYPES = {
@@ -379,11 +488,8 @@ def load(
     card = Card.read(folder)
     if graph not in card.graphs:
         raise BundleError(f"{folder}: wanted a graph {graph!r}, there is: {', '.join(card.graphs)}")
-    wanted = card.graphs[graph]
     providers = choose_providers(device, _available(), sys.platform)
-    # A CPU is slower in half precision, so it must be certain that CUDA runs: one small session tells.
-    if wanted.fp16 is not None and providers[0] == "CUDAExecutionProvider" and _works_on_cuda():
-        wanted = wanted.fp16
+    wanted = _variant(card.graphs[graph], providers)
     session = _session(_vouched(folder, wanted), providers, threads, str(folder / wanted.file))
     _check_got(device, session)
     _check_session(folder / wanted.file, wanted, session)
@@ -395,6 +501,18 @@ def load(
     )
     log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
     return model
+
+
+def _variant(graph: Graph, providers: Sequence[str]) -> Graph:
+    """Of a graph, what suits the device that will run it."""
+    if graph.fp16 is None and graph.int8 is None:
+        return graph
+    first = providers[0]
+    # Each is slower, or doesn't run, on the other's device: one small session tells whether CUDA does.
+    if first == "CUDAExecutionProvider" and not _works_on_cuda():
+        first = "CPUExecutionProvider"
+    suits = {"CUDAExecutionProvider": graph.fp16, "CPUExecutionProvider": graph.int8}
+    return suits.get(first) or graph
 
 
 class Bundle:

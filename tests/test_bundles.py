@@ -26,11 +26,14 @@ g (float[batch, 3] x) => (float[batch, 3] logits) { logits = Add(x, x) }
 """
 
 
-def make_bundle(folder: Path, text: str = DOUBLE, *, fp16: str | None = None, **changes) -> Path:
+def make_bundle(
+    folder: Path, text: str = DOUBLE, *, fp16: str | None = None, int8: str | None = None, **changes
+) -> Path:
     """A bundle around a graph written as text, whose card is right unless `changes` say otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     half = write_graph(folder / "half.onnx", fp16) if fp16 else None
-    graph = dataclasses.replace(write_graph(folder / "double.onnx", text), fp16=half)
+    eight = write_graph(folder / "eight.onnx", int8.replace("Add(x, x)", "Sum(x, x)")) if int8 else None
+    graph = dataclasses.replace(write_graph(folder / "double.onnx", text), fp16=half, int8=eight)
     card = bundles.Card(
         task="sync",
         network="doubler",
@@ -165,6 +168,99 @@ def test_the_half_precision_variant_is_asked_only_where_cuda_works(tmp_path, mon
     for works, expected in ((False, main), (True, main.fp16)):
         monkeypatch.setattr(bundles, "_works_on_cuda", lambda works=works: works)
         assert bundles.load(folder).sha256 == expected.sha256
+
+
+def test_the_8_bit_variant_is_asked_only_on_a_cpu(tmp_path, monkeypatch):
+    folder = make_bundle(tmp_path, int8=DOUBLE)
+    main = bundles.Card.read(folder).graphs["main"]
+    assert main.int8.sha256 != main.sha256
+    assert bundles.load(folder, device="cpu").sha256 == main.int8.sha256
+    monkeypatch.setattr(bundles, "_available", lambda: [CUDA, CPU])
+    for works, expected in ((False, main.int8), (True, main)):
+        monkeypatch.setattr(bundles, "_works_on_cuda", lambda works=works: works)
+        assert bundles.load(folder).sha256 == expected.sha256
+
+
+def test_a_card_without_an_8_bit_variant_does_not_speak_of_it(tmp_path):
+    assert "int8" not in card_json(make_bundle(tmp_path))["graphs"]["main"]
+    folder = make_bundle(tmp_path, int8=DOUBLE)
+    assert bundles.Card.from_json(card_json(folder)) == bundles.Card.read(folder)
+    assert card_json(folder)["graphs"]["main"]["int8"]["file"] == "eight.onnx"
+
+
+HEADS, WIDTH = 2, 8
+ATTENTION = f"""
+<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+g (float[batch, t, {HEADS * WIDTH}] x, int64[1] past_length,
+   float[batch, {HEADS}, capacity, {WIDTH}] past_key_0, float[batch, {HEADS}, capacity, {WIDTH}] past_value_0)
+  => (float[batch, n, {HEADS * WIDTH}] scores, float[batch, {HEADS}, capacity, {WIDTH}] present_key_0,
+      float[batch, {HEADS}, capacity, {WIDTH}] present_value_0)
+  <int64[1] one = {{1}}, float[1] two = {{2.0}}>
+{{
+  size = Shape <start = 1, end = 2> (x)
+  batch = Shape <start = 0, end = 1> (x)
+  total = Add (past_length, size)
+  last = Sub (total, one)
+  every = Expand (last, batch)
+  lasts = Cast <to = 6> (every)
+  nothing = Shape <start = 3> (x)
+  alone = Reshape (total, nothing)
+  totals = Cast <to = 6> (alone)
+  key = Mul (x, two)
+  scores, present_key_0, present_value_0 = com.microsoft.GroupQueryAttention
+    <num_heads = {HEADS}, kv_num_heads = {HEADS}> (x, key, x, past_key_0, past_value_0, lasts, totals)
+}}
+"""
+
+
+def attention(x: np.ndarray) -> np.ndarray:
+    """What the graph above gives for whole sequences (batch, t, width), each looking back at what was."""
+    split = x.reshape(*x.shape[:2], HEADS, WIDTH).transpose(0, 2, 1, 3)
+    scores = split @ (2 * split).transpose(0, 1, 3, 2) / np.sqrt(WIDTH)
+    scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    heard = weights / weights.sum(axis=-1, keepdims=True) @ split
+    return heard.transpose(0, 2, 1, 3).reshape(x.shape)
+
+
+@pytest.mark.parametrize("device", ["cpu", "elsewhere"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_loop_remembers_what_it_was_told_step_by_step(tmp_path, device, batch):
+    model = bundles.load(make_bundle(tmp_path, ATTENTION, classes=()), device="cpu")
+    model.device = device
+    x = np.random.default_rng(0).normal(size=(batch, 9, HEADS * WIDTH)).astype(np.float32)
+    loop = model.loop(batch, 9)
+    said = [loop(x=x[:, :5]), *(loop(x=x[:, at : at + 1]) for at in range(5, 9))]
+    assert loop.length == 9
+    np.testing.assert_allclose(np.concatenate(said, axis=1), attention(x), atol=1e-5)
+
+
+def test_a_loop_that_is_put_back_forgets_what_came_later(tmp_path):
+    model = bundles.load(make_bundle(tmp_path, ATTENTION, classes=()), device="cpu")
+    x = np.random.default_rng(0).normal(size=(1, 6, HEADS * WIDTH)).astype(np.float32)
+    loop = model.loop(1, 6)
+    first = loop(x=x[:, :4])
+    wrong = loop(x=x[:, 4:5]).copy()
+    loop.length = 4
+    np.testing.assert_allclose(loop(x=x[:, 5:6]), attention(x[:, [0, 1, 2, 3, 5]])[:, 4:], atol=1e-5)
+    np.testing.assert_allclose(wrong, attention(x)[:, 4:5], atol=1e-5)
+    np.testing.assert_allclose(first, attention(x)[:, :4], atol=1e-5)
+
+
+def test_a_loop_takes_no_more_than_there_is_room_for_nor_other_inputs(tmp_path):
+    model = bundles.load(make_bundle(tmp_path, ATTENTION, classes=()), device="cpu")
+    loop = model.loop(1, 4)
+    loop(x=np.ones((1, 3, HEADS * WIDTH)))
+    with pytest.raises(BundleError, match="room for 4 positions, asked to remember 5"):
+        loop(x=np.ones((1, 2, HEADS * WIDTH)))
+    with pytest.raises(BundleError, match="wanted inputs x, got y"):
+        loop(y=np.ones((1, 1, HEADS * WIDTH)))
+    assert loop.length == 3
+
+
+def test_a_graph_without_a_past_makes_no_loop(tmp_path):
+    with pytest.raises(BundleError, match="wanted a graph with a past and one answer, there is x -> logits"):
+        bundles.load(make_bundle(tmp_path), device="cpu").loop(1, 4)
 
 
 def test_windows_go_one_by_one_on_a_cpu_and_in_batches_elsewhere(tmp_path):
