@@ -16,10 +16,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 
+from models import pickled
 from models.checkpoints import CheckpointError
+from models.pickled import RefusedError
 
 WRAPPERS = ("module.",)
 """What is put in front of each name by training on several cards."""
@@ -33,60 +34,12 @@ class Settings:
     """What a pickled object of settings held: attributes (`vars`), and nothing that can be done with it."""
 
 
-class _RefusedError(pickle.UnpicklingError):
-    """Names something that isn't data."""
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Bytes, as old pickles spell them."""
-    if encoding != "latin1":
-        raise _RefusedError(f"bytes as {encoding}")
-    return text.encode("latin1")
-
-
 def _tensor(*args: Any) -> Any:
     return torch._utils._rebuild_tensor_v2(*args)
 
 
 def _parameter(data: torch.Tensor, *_: Any) -> torch.Tensor:
     return data
-
-
-class _NumpyType:
-    """What `numpy.dtype` becomes: a kind of numbers, of which a file may only say the order of bytes.
-
-    The real one takes whatever a file says of sizes and places, and reads beyond its memory by them.
-    """
-
-    def __init__(self, name: Any, *_: Any) -> None:
-        self.numbers = np.dtype(name if isinstance(name, str) else "O")
-        if self.numbers.kind not in "biufc":
-            raise _RefusedError(f"numpy's {name}")
-
-    def __setstate__(self, state: tuple) -> None:
-        self.numbers = self.numbers.newbyteorder(state[1])
-
-
-class _NumpyArray(np.ndarray):
-    """Is made empty; then a file says shape, type and numbers."""
-
-    def __setstate__(self, state: tuple) -> None:
-        version, shape, of, in_columns, numbers = state
-        super().__setstate__((version, shape, _known(of), in_columns, numbers))
-
-
-def _known(of: Any) -> np.dtype:
-    if not isinstance(of, _NumpyType):
-        raise _RefusedError(f"numbers of type {of}")
-    return of.numbers
-
-
-def _numpy_scalar(of: Any, *number: bytes) -> Any:
-    return np.frombuffer(number[0], _known(of))[0] if number else np.zeros((), _known(of))[()]
-
-
-def _numpy_array(*_: Any) -> np.ndarray:
-    return _NumpyArray((0,), "b")
 
 
 # What a file may name, and what is called instead; of our own, so that a file can't reach the original.
@@ -96,16 +49,9 @@ _BUILDERS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch", "Size"): tuple,
     ("torch", "device"): str,
-    ("_codecs", "encode"): _latin1,
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
-    ("numpy", "ndarray"): _numpy_array,
-    ("numpy", "dtype"): _NumpyType,
-    **{
-        (f"numpy.{core}.multiarray", name): builder
-        for core in ("core", "_core")
-        for name, builder in (("scalar", _numpy_scalar), ("_reconstruct", _numpy_array))
-    },
+    **pickled.BUILDERS,
 }
 _OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
@@ -123,7 +69,7 @@ class _Unpickler(pickle.Unpickler):
             return found
         if name.endswith(SETTINGS):
             return type(name, (Settings,), {})
-        raise _RefusedError(f"{module}.{name}")
+        raise RefusedError(f"{module}.{name}")
 
 
 def _load(file: Any, **options: Any) -> Any:
@@ -153,7 +99,7 @@ def read(path: Path) -> Any:
                 raise CheckpointError(f"{path}: a program of TorchScript, not weights: refused")
     try:
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_PICKLE)
-    except _RefusedError as error:
+    except RefusedError as error:
         raise CheckpointError(f"{path}: holds {error}, which isn't data: refused") from error
     except Exception as error:  # a broken pickle may raise anything
         raise CheckpointError(f"{path}: not a checkpoint: {error or type(error).__name__}") from error
