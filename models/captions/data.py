@@ -345,15 +345,3 @@ class Material:
         """How long people's events are: what anchors are found among."""
         spans = np.array([each.end_s - each.start_s for each in self.table])
         return spans[spans > 0]
-
-
-def steps_an_epoch(count: int, batch: int) -> int:
-    """How many batches hold `count` items; the last may be smaller."""
-    return -(-count // batch)
-
-
-def drawn(count: int, batch: int, step: int, seed: int) -> list[int]:
-    """Which items make the batch of a step: an epoch's order follows from the seed and its number."""
-    epoch, at = divmod(step, steps_an_epoch(count, batch))
-    order = np.random.default_rng([seed, epoch]).permutation(count)
-    return order[at * batch : (at + 1) * batch].tolist()

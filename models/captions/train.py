@@ -29,8 +29,7 @@ from typing import Any
 
 import click
 import torch
-from torch import Tensor, distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor, nn
 
 from models import checkpoints
 from models.captions import bmt, evaluate, metrics
@@ -42,15 +41,14 @@ from models.captions.data import (
     Line,
     Material,
     ProposalBatch,
-    drawn,
     read_captions,
     read_speech,
-    steps_an_epoch,
     width_of,
 )
 from models.captions.layers import smoothed_loss
 from models.captions.proposals import Proposals, anchors_s, total_loss
 from models.captions.text import PAD, Vocabulary, glove, spacy_words, words
+from models.training import Processes, drawn, leave, steps_an_epoch
 from otio_avassist.errors import AvAssistError
 
 ORDERS = {
@@ -224,44 +222,6 @@ class Stage:
         return steps_an_epoch(self.items, self.batch)
 
 
-class Processes:
-    """This process and its siblings; alone unless torchrun started it."""
-
-    def __init__(self) -> None:
-        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.device = torch.device("cpu")
-        if torch.cuda.is_available():
-            self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            torch.cuda.set_device(self.device)
-        if self.world > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-
-    def share(self, stage: Stage, items: list[int]) -> tuple[list[int], float]:
-        """This process's items of a batch, and how much their loss weighs.
-
-        The mean over the processes, so weighed, is the whole batch's loss. Where there are too few items for
-        all, a process takes one that doesn't count, to keep step.
-        """
-        mine = items[self.rank :: self.world]
-        if not mine:
-            return items[:1], 0.0
-        return mine, stage.weigh(mine) / stage.weigh(items) * self.world
-
-    def from_first(self, value: Any) -> Any:
-        """What the first process says."""
-        held = [value]
-        if self.world > 1:
-            distributed.broadcast_object_list(held)
-        return held[0]
-
-    def share_learner(self, learner: nn.Module) -> nn.Module:
-        """The same module, its gradients averaged over the processes."""
-        if self.world == 1:
-            return learner
-        devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(learner, device_ids=devices)
-
-
 class Run:
     """Networks on their way, and how far they are."""
 
@@ -351,7 +311,7 @@ class Run:
                 return False
             stage.learner.train()
             items = drawn(stage.items, stage.batch, self.step, settings.seed)
-            mine, weight = processes.share(stage, items)
+            mine, weight = processes.share(items, stage.weigh)
             # Dropout draws from the step, so that a resumed run goes on as if never stopped.
             torch.manual_seed(
                 (settings.seed * 1_000_003 + self.stage * 500_009 + self.step) * 64 + processes.rank
@@ -386,8 +346,7 @@ class Run:
         return self.folder / f"best-{stage.name}.pt"
 
     def _take_best(self, stage: Stage) -> None:
-        if self.processes.world > 1:
-            distributed.barrier()
+        self.processes.wait()
         path = self._best_path(stage)
         checkpoints.fill(stage.network, checkpoints.load(path).state_dict, source=str(path))
 
@@ -755,8 +714,7 @@ def main(
     except (AvAssistError, OSError) as error:
         raise click.ClickException(str(error)) from error
     finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+        leave()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from models.data.scenes import Scene
 from models.sync import evaluate
 from models.sync.config import Clip, NetworkConfig, SyncConfig
 from models.sync.sparsesync import SparseSync
+from models.training import ahead
 
 
 @dataclass(frozen=True)
@@ -154,17 +153,6 @@ class WindowBatches:
             pairs.append(evaluate.inputs(frames, samples, clip))
         vis, aud = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
         return vis, aud, torch.from_numpy(labels)
-
-
-def ahead(batches: Callable[[int], tuple[Tensor, Tensor, Tensor]], first: int, last: int) -> Iterator[tuple]:
-    """The batches of steps [first, last), each made while the one before is being learned from."""
-    with ThreadPoolExecutor(1) as worker:
-        coming = worker.submit(batches, first)
-        for step in range(first, last):
-            ready = coming.result()
-            if step + 1 < last:
-                coming = worker.submit(batches, step + 1)
-            yield ready
 
 
 # Steps

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from models import training
 from models.captions import data
 from models.captions.data import Captioned, DataError, Features, Line, Material
 from models.captions.text import END, PAD, START, Vocabulary
@@ -120,14 +121,14 @@ def test_speech_is_a_third_stream_of_tokens():
 
 
 def test_an_epoch_takes_every_item_once_and_the_next_in_another_order():
-    steps = data.steps_an_epoch(10, 4)
+    steps = training.steps_an_epoch(10, 4)
     epochs = [
-        [item for step in range(steps) for item in data.drawn(10, 4, step + at, 0)] for at in (0, steps)
+        [item for step in range(steps) for item in training.drawn(10, 4, step + at, 0)] for at in (0, steps)
     ]
     assert steps == 3
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
     assert epochs[0] != epochs[1]
-    assert data.drawn(10, 4, 4, 0) == data.drawn(10, 4, 4, 0) != data.drawn(10, 4, 4, 1)
+    assert training.drawn(10, 4, 4, 0) == training.drawn(10, 4, 4, 0) != training.drawn(10, 4, 4, 1)
 
 
 def files(folder, name="v"):

@@ -173,7 +173,7 @@ def test_the_shares_of_two_processes_make_the_whole_loss(drawn, tmp_path, items)
     for rank in (0, 1):
         processes = train.Processes()
         processes.rank, processes.world = rank, 2
-        mine, weight = processes.share(stage, items)
+        mine, weight = processes.share(items, stage.weigh)
         total += stage.learner(stage.make(mine)).item() * weight / 2
     assert total == pytest.approx(stage.learner(stage.make(items)).item(), rel=1e-5)
 
