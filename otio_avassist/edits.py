@@ -4,8 +4,8 @@
 back everything that was ever put in. Back to RationalTime at the clip's own rate, in whole frames.
 
 Both can be kept to some tasks: a run of captions replaces captions, and looks at the timeline with the sound
-where a run of sync has put it. Markers of several tasks on one object stand in the order of the tasks' names,
-so that the order of the runs makes no difference.
+where a run of sync has put it. Markers of several tasks on one object, and tracks of several tasks at the end
+of a stack, stand in the order of the tasks' names, so that the order of the runs makes no difference.
 
 A clip that was moved keeps in its metadata what stood there before (`Moved`); the sidecar (`review`) keeps
 the same for when an editor has dropped that, and where markers stand whose name is free of a tag (`Laid`).
@@ -26,7 +26,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 from otio_avassist import places
 from otio_avassist.errors import TimelineError
 from otio_avassist.places import Address, Seen, media_name
-from otio_avassist.remedies import AddMarker, DetachSound, Edit, Outcome, SlipSound, edit_for
+from otio_avassist.remedies import AddMarker, DetachSound, Edit, LayClip, Outcome, SlipSound, edit_for
 from otio_avassist.spans import MediaSpan
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.traces import (
@@ -35,6 +35,7 @@ from otio_avassist.traces import (
     finding_of,
     has_tag,
     is_our_marker,
+    is_our_sound,
     is_our_track,
     short_name,
     tag_of,
@@ -44,8 +45,8 @@ from otio_avassist.traces import (
 
 # Those who need one of these need it for what is here.
 __all__ = [
-    "AddMarker", "Address", "DetachSound", "Edit", "Laid", "Moved", "Outcome", "SlipSound", "Stripped",
-    "apply", "edit_for", "laid", "moved", "strip",
+    "AddMarker", "Address", "DetachSound", "Edit", "Laid", "LayClip", "Moved", "Outcome", "SlipSound",
+    "Stripped", "apply", "edit_for", "laid", "moved", "strip",
 ]  # fmt: skip
 
 
@@ -80,13 +81,15 @@ def apply(
     copy, _, _ = _taken_back(root, None, tasks)
     seen = {each.address.path: each for each in places.walk(copy)}
     targets = [(edit, _target(edit, seen)) for edit in edits]
-    tracks = _NewTracks()
-    markers = _NewMarkers(copy, tuple(seen.values()))
+    timelines = _Timelines(copy, tuple(seen.values()))
+    tracks, markers = _NewTracks(timelines), _NewMarkers(timelines)
     for edit, target in targets:
         match edit:
             case AddMarker():
                 markers.lay(edit, target)
             case DetachSound():
+                tracks.detach(edit, target)
+            case LayClip():
                 tracks.lay(edit, target)
     # Last, because a gap put in moves its track's later addresses.
     for edit, target in targets:
@@ -220,21 +223,40 @@ def _index_of(parent: otio.core.Composition, child: otio.core.Composable) -> int
     return next(index for index, each in enumerate(parent) if each is child)
 
 
-class _NewMarkers:
-    """Markers of our own on timelines and clips; a film has thousands of them."""
+class _Timelines:
+    """What holds the clips of each timeline of the root, and how it counts; a film has thousands of clips."""
 
     def __init__(self, root: otio.core.SerializableObject, seen: Sequence[Seen]) -> None:
         self.root, self.seen = root, seen
         self.rates: dict[tuple[int, ...], float] = {}
+
+    def holder(self, target: Seen) -> Any:
+        """The stack of a clip's timeline; a track or a clip where that is all there is."""
+        holder = places.resolve(self.root, target.place.timeline)
+        return holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
+
+    def rate(self, target: Seen) -> float:
+        """Frames per second of a clip's timeline, as its editor spells it."""
+        timeline = target.place.timeline
+        if timeline not in self.rates:
+            together = [each for each in self.seen if each.place.timeline == timeline]
+            self.rates[timeline] = _spelt_rate(places.resolve(self.root, timeline), together)
+        return self.rates[timeline]
+
+
+class _NewMarkers:
+    """Markers of our own on timelines and clips."""
+
+    def __init__(self, timelines: _Timelines) -> None:
+        self.timelines = timelines
         self.laid: set[tuple[Any, ...]] = set()
 
     def lay(self, edit: AddMarker, target: Seen) -> None:
         """Put it on the stack that holds the clip, or on the clip, among ours in the order of tasks."""
-        holder = places.resolve(self.root, target.place.timeline)
-        item = holder.tracks if isinstance(holder, otio.schema.Timeline) else holder
+        item = self.timelines.holder(target)
         if edit.on == "clip" or isinstance(item, otio.schema.Clip):
             item = target.clip
-        rate = self._rate(holder, target.place.timeline)
+        rate = self.timelines.rate(target)
         if isinstance(item, otio.schema.Clip):
             marked, where = _marked_of_clip(edit, target, rate), target.address.path
         else:
@@ -263,15 +285,11 @@ class _NewMarkers:
             index -= 1
         item.markers.insert(index, marker)
 
-    def _rate(self, holder: otio.core.SerializableObject, timeline: tuple[int, ...]) -> float:
-        if timeline not in self.rates:
-            together = [each for each in self.seen if each.place.timeline == timeline]
-            self.rates[timeline] = _spelt_rate(holder, together)
-        return self.rates[timeline]
 
-
-def _marked_of_timeline(edit: AddMarker, target: Seen, rate: float, cut: TimeRange | None) -> TimeRange:
-    """Counted from the timeline's first frame; a cut stack's markers count like what it is cut from."""
+def _marked_of_timeline(
+    edit: AddMarker | LayClip, target: Seen, rate: float, cut: TimeRange | None
+) -> TimeRange:
+    """Counted from the timeline's first frame; in a cut stack, like what it is cut from."""
     place = target.place
     end_s = math.inf if target.duration_s is None else place.at_s + target.duration_s
     shown_s = max(place.at_s, place.visible[0]), min(end_s, place.visible[1])
@@ -330,10 +348,38 @@ def _spelt_rate(holder: otio.core.SerializableObject, seen: Sequence[Seen]) -> f
 class _NewTracks:
     """Sound tracks of our own at the end of a stack, filled from left to right."""
 
-    def __init__(self) -> None:
+    def __init__(self, timelines: _Timelines) -> None:
+        self.timelines = timelines
         self.ours: list[tuple[otio.schema.Stack, otio.schema.Track]] = []
 
-    def lay(self, edit: DetachSound, target: Seen) -> None:
+    def lay(self, edit: LayClip, target: Seen) -> None:
+        """Put a new clip over a stretch of the timeline, on a track that is free from there on."""
+        stack = self.timelines.holder(target)
+        if not isinstance(stack, otio.schema.Stack):
+            name = target.address.clip
+            raise TimelineError(f"{name!r}: stands in no timeline that could hold a track for its sound")
+        rate = self.timelines.rate(target)
+        where = _marked_of_timeline(edit, target, rate, stack.source_range)
+        exact = float(exact_rate(rate))
+        lengths = [max(1, _frames_within(take.duration_s, exact)) for take in edit.takes]
+        sound = otio.schema.Clip(
+            name=edit.name, source_range=_frames(min(where.duration.value, *lengths), rate)
+        )
+        references = [
+            otio.schema.ExternalReference(take.url, _frames(length, rate))
+            for take, length in zip(edit.takes, lengths, strict=True)
+        ]
+        for take, reference in zip(edit.takes, references, strict=True):
+            reference.name = take.name
+        first = otio.schema.Clip.DEFAULT_MEDIA_KEY
+        keys = [first, *(f"take {number}" for number in range(2, len(references) + 1))]
+        sound.set_media_references(dict(zip(keys, references, strict=True)), first)
+        # The only channel there is; Resolve can't tell without.
+        channel = {"Source Channel ID": 0, "Source Track ID": 0}
+        sound.metadata["Resolve_OTIO"] = {"Channels": [channel]}
+        self._put(sound, stack, where.start_time, edit.note, "Mono")
+
+    def detach(self, edit: DetachSound, target: Seen) -> None:
         """Put the clip's sound where the clip stands, on a track that is free from there on."""
         clip = target.clip
         stack = _stack_around(clip)
@@ -346,25 +392,43 @@ class _NewTracks:
         sound = otio.schema.Clip(
             name=clip.name, media_reference=clip.media_reference.deepcopy(), source_range=slipped.source
         )
-        sound.metadata[NAMESPACE] = dict(edit.note)
-        free = self._free(stack, start, edit.note)
+        self._put(sound, stack, start, edit.note, "Stereo")
+
+    def _put(
+        self,
+        sound: otio.schema.Clip,
+        stack: otio.schema.Stack,
+        start: RationalTime,
+        note: Mapping[str, Any],
+        audio_type: str,
+    ) -> None:
+        sound.metadata[NAMESPACE] = dict(note)
+        free = self._free(stack, start, note, audio_type)
         silence = start - free.duration()
         if silence.value > 0:
-            free.append(_gap(silence, edit.note))
+            free.append(_gap(silence, note))
         free.append(sound)
 
     def _free(
-        self, stack: otio.schema.Stack, start: RationalTime, note: Mapping[str, Any]
+        self, stack: otio.schema.Stack, start: RationalTime, note: Mapping[str, Any], audio_type: str
     ) -> otio.schema.Track:
         for holder, track in self.ours:
             if holder is stack and track.duration() <= start:
                 return track
         track = otio.schema.Track(name=track_name(note), kind=otio.schema.TrackKind.Audio)
-        track.metadata["Resolve_OTIO"] = {"Audio Type": "Stereo", "Locked": False, "SoloOn": False}
+        track.metadata["Resolve_OTIO"] = {"Audio Type": audio_type, "Locked": False, "SoloOn": False}
         track.metadata[NAMESPACE] = _identity(note)
-        stack.append(track)
+        index = len(stack)
+        while index and is_our_track(stack[index - 1]) and task_of(stack[index - 1]) > task_of(track):
+            index -= 1
+        stack.insert(index, track)
         self.ours.append((stack, track))
         return track
+
+
+def _frames(count: float, rate: float) -> TimeRange:
+    """So many frames from the first."""
+    return TimeRange(RationalTime(0, rate), RationalTime(count, rate))
 
 
 def _stack_around(clip: otio.schema.Clip) -> otio.schema.Stack | None:
@@ -598,15 +662,33 @@ def _remove_tracks(
             if not is_our_track(track) or (tasks is not None and task_of(track) not in tasks):
                 continue
             if others := _others_on(track, stack):
-                could_not.append(f"the track {track.name!r} also holds {', '.join(others)}: left standing")
+                silenced = _silence_sounds(track)
+                but = f" but for {len(silenced)} of our sounds" if silenced else ""
+                restored.extend(f"took away the sound {name!r}" for name in silenced)
+                could_not.append(
+                    f"the track {track.name!r} also holds {', '.join(others)}: left{but} standing"
+                )
                 continue
             restored.append(f"took away the track {track.name!r}")
             del stack[index]
 
 
+def _silence_sounds(track: otio.schema.Track) -> list[str]:
+    """Names of the sounds of ours on a track that others use as well; a gap stands in the place of each."""
+    ours = [each for each in track if isinstance(each, otio.schema.Clip) and is_our_sound(each)]
+    for clip in ours:
+        length = clip.duration()
+        track[_index_of(track, clip)] = otio.schema.Gap(
+            source_range=TimeRange(RationalTime(0, length.rate), length)
+        )
+    return [each.name for each in ours]
+
+
 def _others_on(track: otio.schema.Track, stack: otio.schema.Stack) -> list[str]:
     """Names of clips that somebody else put on a track of ours."""
     clips = track.find_clips()
+    if task_of(track) == "foley":
+        return [each.name for each in clips if not is_our_sound(each)]
     if finding_of(track):
         return [each.name for each in clips if not finding_of(each)]
     # Without metadata: what we detached is of media that a picture's track plays too.

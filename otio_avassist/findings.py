@@ -7,8 +7,9 @@ person decided about it (`review`).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,6 +156,11 @@ class Take:
         """By which a person's choice is remembered."""
         return self.path.name
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, by the name of its file: the timeline and the report say where that stands."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "path"}
+        return {"file": self.name, **{key: _plain(value) for key, value in facts.items()}}
+
 
 MadeBy = Literal["generated", "library"]
 
@@ -198,7 +204,7 @@ class FoleyFinding:
         return _digest([self.task, self.shot.lead.media_name, where])
 
 
-Finding = SyncFinding | CaptionFinding
+Finding = SyncFinding | CaptionFinding | FoleyFinding
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,13 @@ def finding_id(task: str, shot: Shot) -> str:
         if span is not None:
             parts.append(f"{span.media_name}@{span.start_s:.1f}+{span.duration_s:.1f}")
     return _digest(parts)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers to the microsecond, and none that JSON doesn't have."""
+    if not isinstance(value, float):
+        return value
+    return round(float(value), 6) if math.isfinite(value) else None
 
 
 def _digest(parts: list[str]) -> str:

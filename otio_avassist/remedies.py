@@ -4,25 +4,28 @@ An edit is plain data that names one change; `edits` makes it. Nothing is moved 
 person said yes; nothing at all is done about what a person rejected.
 
 Captions have a rule of their own: they move nothing, and their task has already left out what it isn't sure
-of. So each of them becomes a marker, whatever its confidence, unless a person rejected it.
+of. So each of them becomes a marker, whatever its confidence, unless a person rejected it. So has foley: each
+sound that was made gets a clip on a track of its own, with the take that a person chose first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from otio_avassist.findings import CaptionFinding, CarriedBy, Finding, SyncFinding
+from otio_avassist.findings import CaptionFinding, CarriedBy, Finding, FoleyFinding, SyncFinding, Take
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.verdicts import offset_words, verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from otio_avassist.places import Address
     from otio_avassist.spans import MediaSpan, Shot
 
-Action = Literal["slipped", "detached", "marked", "in step", "captioned", "abstained", "rejected"]
+Action = Literal["slipped", "detached", "marked", "in step", "captioned", "laid", "abstained", "rejected"]
 
 COLORS: Mapping[CarriedBy, str] = {
     "seen": "BLUE",
@@ -79,7 +82,36 @@ class DetachSound:
     """As in `SlipSound`."""
 
 
-Edit = SlipSound | AddMarker | DetachSound
+@dataclass(frozen=True)
+class Recording:
+    """A sound file that a new clip may play from its beginning on."""
+
+    url: str
+    """As it is to stand in the timeline."""
+    duration_s: float
+    name: str
+
+
+@dataclass(frozen=True)
+class LayClip:
+    """A new clip on a sound track of our own, over a stretch of the timeline.
+
+    Whole frames, no more of them than the shortest of its takes has, and none outside of what the timeline
+    shows of the clip it is for.
+    """
+
+    address: Address
+    """The clip it sounds to: it tells which timeline of a collection is meant."""
+    start_s: float
+    """0-based timeline seconds."""
+    duration_s: float
+    takes: tuple[Recording, ...]
+    """The one that plays first, then the others that may be chosen in its place; one at least."""
+    name: str
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+Edit = SlipSound | AddMarker | DetachSound | LayClip
 
 
 @dataclass(frozen=True)
@@ -105,6 +137,8 @@ def edit_for(
     on: Literal["timeline", "clip"] = "timeline",
     decision: str | None = None,
     text: str = "",
+    take: str = "",
+    url_of: Callable[[Path], str] = str,
     provenance: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """What to do about a finding.
@@ -116,10 +150,14 @@ def edit_for(
         on: of captions: where their markers stand.
         decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
         text: of captions: a person's own wording, which counts for more than the network's.
+        take: of foley: the name of the take that a person chose, which counts for more than the ranking.
+        url_of: of foley: how the timeline spells the name of a file.
         provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
     """
     if isinstance(finding, CaptionFinding):
         return _caption(finding, on, decision, text, provenance or {})
+    if isinstance(finding, FoleyFinding):
+        return _foley(finding, decision, take, url_of, provenance or {})
     return _slip(finding, min_confidence, decision, provenance or {}, propose=propose, detach=detach)
 
 
@@ -158,6 +196,68 @@ def _caption(
         named_by_tag=False,
     )
     return Outcome("captioned", (marker,), sentence)
+
+
+def _foley(
+    finding: FoleyFinding,
+    decision: str | None,
+    chosen: str,
+    url_of: Callable[[Path], str],
+    provenance: Mapping[str, Any],
+) -> Outcome:
+    if decision == "rejected":
+        return Outcome("rejected", (), f"{finding.sound}; not laid, as a person decided")
+    if finding.planned:
+        return Outcome("laid", (), f"{finding.sound}, {_origin(finding)}: would be made")
+    if not finding.takes:
+        why = "; ".join(finding.doubts) or "no sound was made"
+        return Outcome("abstained", (), f"{finding.sound}: {why}" if finding.sound else why)
+    # The one that plays is the first for every reader, whoever chose it.
+    takes = sorted(finding.takes, key=lambda take: take.name != chosen)
+    note = {
+        **provenance,
+        "task": finding.task,
+        "finding": finding.id,
+        "sound": finding.sound,
+        "made_by": finding.made_by,
+        "confidence": round(float(finding.confidence), 6),
+        "doubts": list(finding.doubts),
+        "takes": [take.to_json() for take in takes],
+        "state": "accepted" if decision == "accepted" else "proposed",
+    }
+    laid = LayClip(
+        address=finding.shot.lead.address,
+        start_s=finding.start_s,
+        duration_s=finding.duration_s,
+        takes=tuple(Recording(url_of(take.path), take.duration_s, take.name) for take in takes),
+        name=finding.sound,
+        note=note,
+    )
+    by_a_person = ", chosen by a person" if takes[0].name == chosen else ""
+    words = f"{finding.sound}, {_origin(finding)}{by_a_person}: {take_words(takes[0])}"
+    return Outcome("laid", (laid,), words)
+
+
+def _origin(finding: FoleyFinding) -> str:
+    """Where the sound comes from, and in how many takes."""
+    count = len(finding.takes)
+    takes = f", {count} takes" if count > 1 else ""
+    primed = f" on from {finding.primed_by}" if finding.primed_by else ""
+    return f"{finding.made_by}{primed}{takes}" if finding.made_by == "generated" else f"of a library{takes}"
+
+
+def take_words(take: Take) -> str:
+    """What was heard of a take, and what was done with it."""
+    parts = [take.source] if take.seed is None else []
+    if take.shifted_s:
+        side = "later" if take.shifted_s > 0 else "earlier"
+        parts.append(f"moved {abs(take.shifted_s) * 1000:.0f} ms {side}, to be in step with its picture")
+    elif take.audio_early_s is not None:
+        side = "early" if take.audio_early_s > 0 else "late"
+        parts.append(f"{abs(take.audio_early_s) * 1000:.0f} ms {side} to its picture, left there")
+    if take.loudness_lufs is not None:
+        parts.append(f"{take.loudness_lufs:.1f} LUFS")
+    return ", ".join(parts) or f"{take.duration_s:.2f} s"
 
 
 def _slip(

@@ -7,7 +7,8 @@ decision is found again when an editor has moved a range by a frame (and with it
 was moved and laid (`edits.Moved`, `edits.Laid`), so that `edits.strip` can take it back.
 
 Of a caption a person may decide more than yes or no: its wording, either here or in an editor, where the
-marker's words can be typed over. That is a yes, and outlives later runs.
+marker's words can be typed over. That is a yes, and outlives later runs. Of foley it is which of several
+takes plays: said here, or by the take that the clip plays in an editor.
 
 Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers
 and clips, and the sidecar, the decision with the latest `when`, else the first of these three that says
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
-from otio_avassist.findings import CaptionFinding, Finding, SyncFinding
+from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding
 
 if TYPE_CHECKING:
     import opentimelineio as otio
@@ -49,6 +50,8 @@ class Decision:
     """ISO 8601, as the person's program gave it; empty: undated."""
     text: str = ""
     """Of a caption: the person's own wording; empty: the network's is right."""
+    take: str = ""
+    """Of foley: the name of the file that the person chose; empty: the one that was ranked first."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -56,7 +59,7 @@ class Decision:
 
     def to_json(self) -> dict[str, str]:
         """Plain JSON, without what nobody said."""
-        said = {"state": self.state, "who": self.who, "when": self.when, "text": self.text}
+        said = {key: str(getattr(self, key)) for key in ("state", "who", "when", "text", "take")}
         return {key: value for key, value in said.items() if value}
 
     @classmethod
@@ -65,8 +68,7 @@ class Decision:
         value = places.plain(value)
         if value.get("state") not in STATES:
             return None
-        who, when, text = (str(value.get(key, "")) for key in ("who", "when", "text"))
-        return cls(value["state"], who, when, text)
+        return cls(value["state"], *(str(value.get(key, "")) for key in ("who", "when", "text", "take")))
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Remembered:
     id: str
     task: str
     stretches: tuple[Stretch | None, ...]
-    """What it spoke of: of a caption its event, else the shot's picture and sound."""
+    """What it spoke of: of a caption and of foley that event, else the shot's picture and sound."""
     level: str = ""
     """Of a caption."""
 
@@ -174,7 +176,7 @@ class Decisions:
 
 def _stretches(finding: Finding) -> dict[str, Stretch | None]:
     """What a finding speaks of, by the names that the sidecar has for it."""
-    if isinstance(finding, CaptionFinding):
+    if isinstance(finding, CaptionFinding | FoleyFinding):
         lead = finding.shot.lead
         frame_s = 1 / min(lead.rate, 60.0)
         return {
@@ -195,6 +197,10 @@ def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | N
         # What was decided of a marker that stands there was decided since it was laid.
         if known.state != REJECTED and known.text in ("", laid):
             said[id_] = Decision(ACCEPTED, text=words)
+    for id_, laid, take in _rechosen(root, kept):
+        known = said.get(id_, Decision(PROPOSED))
+        if known.state != REJECTED and known.take in ("", laid):
+            said[id_] = Decision(ACCEPTED, take=take)
     return Decisions(said, tuple(Remembered.from_json(id_, each) for id_, each in kept.items()))
 
 
@@ -206,16 +212,18 @@ def decide(
     when: str = "",
     *,
     text: str = "",
+    take: str = "",
 ) -> otio.core.SerializableObject:
     """A copy of `root` that keeps a person's decision; the next run acts on it.
 
     Args:
         text: the person's own wording of a caption.
+        take: the name of the file of foley that the person chose.
 
     Raises:
         UsageError: no such state.
     """
-    decision = Decision(state, who, when, text)
+    decision = Decision(state, who, when, text, take)
     copy = root.deepcopy()
     _write_decisions(copy, {**dict(_of_root(copy)), finding_id: decision})
     for item in traces.everything(copy):
@@ -350,6 +358,33 @@ def _laid_text(marker: Any, kept: Mapping[str, Mapping], by_tag: Mapping[str, st
     return None if id_ is None else (id_, str(kept[id_]["text"]))
 
 
+def _rechosen(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
+    """(finding id, the take that we had laid first, a person's) of each sound that plays another take.
+
+    Where an editor has dropped our metadata, the sidecar knows the files.
+    """
+    by_file = {
+        name: (id_, names[0]) for id_, each in kept.items() if (names := _files(each)) for name in names
+    }
+    for clip in traces.everything(root):
+        if not hasattr(clip, "media_reference") or not traces.is_our_sound(clip):
+            continue
+        ours, plays = places.plain(clip.metadata.get(traces.NAMESPACE)), places.media_name(clip)
+        if ours.get("finding") and (names := _files(ours)):
+            id_, laid = str(ours["finding"]), names[0]
+        else:
+            id_, laid = by_file.get(plays, ("", plays))
+        if plays and plays != laid:
+            yield id_, laid, plays
+
+
+def _files(value: Mapping[str, Any]) -> list[str]:
+    """Names of the files of foley's takes, the one that was laid first."""
+    takes = value.get("takes")
+    there = () if takes is None or isinstance(takes, str) else takes
+    return [name for each in there if (name := str(places.plain(each).get("file", "")))]
+
+
 def _of_sidecar(kept: Mapping[str, Mapping]) -> Iterable[tuple[str, Decision]]:
     for id_, each in kept.items():
         if (decision := Decision.from_json(each.get("decision"))) is not None:
@@ -372,11 +407,22 @@ def _entry(line: Line) -> dict[str, Any]:
         "track": address.track,
         "clip": address.clip,
         **{name: stretch.to_json() if stretch else None for name, stretch in stretches},
-        **(_caption_facts(line, found) if isinstance(found, CaptionFinding) else _sync_facts(found)),
+        **_facts(line),
         "confidence": round(float(found.confidence), 6),
         "action": line.outcome.action,
         "words": line.outcome.words,
     }
+
+
+def _facts(line: Line) -> dict[str, Any]:
+    """What is kept of this kind of finding."""
+    match line.finding:
+        case CaptionFinding() as caption:
+            return _caption_facts(line, caption)
+        case FoleyFinding() as foley:
+            return _foley_facts(line, foley)
+        case sync:
+            return _sync_facts(sync)
 
 
 def _caption_facts(line: Line, found: CaptionFinding) -> dict[str, Any]:
@@ -384,6 +430,15 @@ def _caption_facts(line: Line, found: CaptionFinding) -> dict[str, Any]:
     laid = [edit.comment for edit in line.outcome.edits if isinstance(edit, edits.AddMarker)]
     text = laid[0] if laid else found.text
     return {"text": text, "level": found.level, "carried_by": found.carried_by}
+
+
+def _foley_facts(line: Line, found: FoleyFinding) -> dict[str, Any]:
+    """`takes` begins with the one that was laid, a person's choice where there is one."""
+    takes = {take.name: take.to_json() for take in found.takes}
+    laid = [
+        each.name for edit in line.outcome.edits if isinstance(edit, edits.LayClip) for each in edit.takes
+    ]
+    return {"sound": found.sound, "made_by": found.made_by, "takes": [takes[name] for name in laid or takes]}
 
 
 def _sync_facts(found: SyncFinding) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 What we put in carries `metadata["otio_avassist"]`. Editors drop foreign metadata, so a tag such as
 `[avassist sync 3f2a91bc]` stands in a marker's words, and `avassist sync 3f2a91bc` is a track's name. Both
-say the task, because a run replaces the work of its own tasks only.
+say the task, because a run replaces the work of its own tasks only. A sound that was made is known on such a
+track by the name of its file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ NAME_LENGTH = 40
 """Longer names are cut by those who show them."""
 _NAME = re.compile(r"avassist (?P<task>\w+) (?P<finding>[0-9a-f]{1,8})")
 _TAG = re.compile(rf"\[{_NAME.pattern}\]")
+_SOUND = re.compile(r"foley_.+_[0-9a-f]{12}\.wav", re.IGNORECASE)
+"""File names of sounds that were made: what they are, and a digest of all that made them."""
 TAG_LENGTH = 8
 """So much of a finding's id stands in a tag."""
 _UNSAID = "sync"
@@ -115,3 +118,11 @@ def is_our_marker(marker: otio.schema.Marker) -> bool:
 def is_our_track(track: otio.core.Composable) -> bool:
     """By its metadata, or by its name."""
     return isinstance(track, otio.schema.Track) and (bool(finding_of(track)) or _named(track) is not None)
+
+
+def is_our_sound(clip: otio.schema.Clip) -> bool:
+    """A sound that was made, still on a track of ours: whoever moves it elsewhere has made it theirs."""
+    track = clip.parent()
+    if not is_our_track(track) or task_of(track) != "foley":
+        return False
+    return bool(finding_of(clip)) or _SOUND.fullmatch(places.media_name(clip)) is not None

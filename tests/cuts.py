@@ -9,7 +9,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from otio_avassist import places
-from otio_avassist.findings import CaptionFinding, SyncFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding, Take
 from otio_avassist.spans import MediaSpan, Shot
 
 
@@ -110,6 +110,29 @@ def caption(
     media_start_s = lead.start_s + start_s - lead.record_start_s
     rest = {"name": "dog barks", "level": "event", "carried_by": "heard", "confidence": 0.6, **facts}
     return CaptionFinding(shot, start_s, end_s, media_start_s, text, **rest)
+
+
+def take(number: int = 1, duration_s: float = 1.0, folder: str = "/work/cut.foley", **facts: Any) -> Take:
+    """One of several takes of rain."""
+    path = Path(folder, f"foley_rain_{number:012x}.wav")
+    rest = {"seed": number, "source": "generated", "relevance": 0.9, "loudness_lufs": -23.0, **facts}
+    return Take(path, duration_s=duration_s, true_peak_dbtp=-3.0, **rest)
+
+
+def foley(
+    root: otio.core.SerializableObject,
+    start_s: float = 1.0,
+    end_s: float = 2.0,
+    picture: tuple[int, ...] = (0, 0),
+    takes: int = 2,
+    **facts: Any,
+) -> FoleyFinding:
+    """Rain for a stretch of a clip of `root`, in takes as long as it is."""
+    lead = span(root, *picture)
+    made = tuple(take(number, end_s - start_s + 1e-9) for number in range(1, takes + 1))
+    rest = {"sound": "rain", "made_by": "generated", "takes": made, "confidence": 0.8, **facts}
+    media_start_s = lead.start_s + start_s - lead.record_start_s
+    return FoleyFinding(Shot(lead, None, "alone"), start_s, end_s, media_start_s, **rest)
 
 
 def without_markers(value: Any) -> Any:

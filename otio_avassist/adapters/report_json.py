@@ -9,17 +9,16 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from otio_avassist.findings import CaptionFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
 
 if TYPE_CHECKING:
-    from otio_avassist.findings import SyncFinding
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import MediaSpan, Skipped
 
 SCHEMA = "avassist-report.1"
 CHANGES = ("slipped", "detached")
 """The actions that read a sound from elsewhere; all others leave it where it was."""
-APPLIED = (*CHANGES, "captioned")
+APPLIED = (*CHANGES, "captioned", "laid")
 """The actions after which the timeline holds what was found."""
 
 
@@ -52,10 +51,13 @@ def is_applied(report: Report, line: Line) -> bool:
 
 def finding_facts(report: Report, line: Line) -> dict[str, Any]:
     """One finding, what was decided and what was done, with the keys of the schema."""
-    found = line.finding
-    if isinstance(found, CaptionFinding):
-        return _caption_facts(report, line, found)
-    return _sync_facts(report, line, found)
+    match line.finding:
+        case CaptionFinding() as caption:
+            return _caption_facts(report, line, caption)
+        case FoleyFinding() as foley:
+            return _foley_facts(report, line, foley)
+        case sync:
+            return _sync_facts(report, line, sync)
 
 
 def _caption_facts(report: Report, line: Line, found: CaptionFinding) -> dict[str, Any]:
@@ -79,6 +81,28 @@ def _caption_facts(report: Report, line: Line, found: CaptionFinding) -> dict[st
             {"word": word, "probability": _number(probability)} for word, probability in found.words
         ],
         "sound": _place(shot.sound) if shot.sound is not None else None,
+    }
+
+
+def _foley_facts(report: Report, line: Line, found: FoleyFinding) -> dict[str, Any]:
+    return {
+        **_identity(line),
+        "start_s": _number(found.start_s),
+        "end_s": _number(found.end_s),
+        "media_start_s": _number(found.media_start_s),
+        "name": found.sound,
+        "made_by": found.made_by,
+        "primed_by": found.primed_by,
+        "planned": found.planned,
+        "loudness_target_lufs": _number(found.loudness_target_lufs),
+        "takes": [{**take.to_json(), "path": str(take.path)} for take in found.takes],
+        "confidence": _number(found.confidence),
+        "doubts": list(found.doubts),
+        "action": line.outcome.action,
+        "applied": is_applied(report, line),
+        "state": line.state,
+        "words": line.outcome.words,
+        "sound": _place(found.shot.sound) if found.shot.sound is not None else None,
     }
 
 
