@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from otio_avassist.errors import MediaError
 from otio_avassist.pairing import PairedBy
 from otio_avassist.places import Address, Kind, Seen, plain, resolve, seconds, url_of
 from otio_avassist.timecodes import clock, exact_rate, timecode, whole_frames
+from otio_avassist.traces import is_our_sound
 from otio_avassist.urls import Locator, path_from_url
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 # Those who need one of these need it for what is here.
 __all__ = [
-    "Address", "Kind", "Locator", "MediaSpan", "Probe", "Shot", "Skipped", "Spans", "clock", "exact_rate",
-    "read_spans", "resolve", "seconds", "timecode", "whole_frames",
+    "Address", "Kind", "Locator", "MediaSpan", "Probe", "Shot", "Skipped", "Spans", "clock", "cut",
+    "exact_rate", "read_spans", "resolve", "seconds", "timecode", "whole_frames",
 ]  # fmt: skip
 
 Probe = Callable[..., "MediaInfo"]
@@ -132,6 +133,8 @@ class Spans:
     """Frames per second of the timeline."""
     start_timecode_s: float
     """The timeline's own start (01:00:00:00 and the like), already off every time here."""
+    clips: Mapping[tuple[int, ...], tuple[pairing.Clip, ...]] = field(default_factory=dict)
+    """All clips, whole and before they were paired, by the path of their timeline."""
 
 
 def read_spans(root: otio.core.SerializableObject, locator: Locator, probe: Probe) -> Spans:
@@ -155,7 +158,8 @@ def read_spans(root: otio.core.SerializableObject, locator: Locator, probe: Prob
             skipped.append(_skipped(each, clip.reason))
     shots = [shot for clips in by_timeline.values() for shot in _shots(clips)]
     rate = places.timeline_rate(root, seen)
-    return Spans(tuple(shots), tuple(skipped), rate, places.start_timecode_s(root))
+    clips_of = {timeline: tuple(clips) for timeline, clips in by_timeline.items()}
+    return Spans(tuple(shots), tuple(skipped), rate, places.start_timecode_s(root), clips_of)
 
 
 def _shots(clips: list[pairing.Clip]) -> list[Shot]:
@@ -171,11 +175,11 @@ def _shot(pair: pairing.Pair) -> Shot:
         sound = replace(picture, kind="sound")
     elif pair.picture and pair.sound and picture is not None and sound is not None:
         both = pairing.overlap(pair.picture, pair.sound)
-        picture, sound = _cut(picture, *both), _cut(sound, *both)
+        picture, sound = cut(picture, *both), cut(sound, *both)
     return Shot(picture, sound, pair.paired_by, pair.why_alone)
 
 
-def _cut(span: MediaSpan, start_s: float, end_s: float) -> MediaSpan:
+def cut(span: MediaSpan, start_s: float, end_s: float) -> MediaSpan:
     """`span` between two moments of the timeline."""
     head_s = start_s - span.record_start_s
     return replace(span, start_s=span.start_s + head_s, duration_s=end_s - start_s, record_start_s=start_s)
@@ -228,6 +232,8 @@ def _check(seen: Seen) -> None:
         raise _LeftOutError(seen.place.why_not)
     if places.disabled(clip):
         raise _LeftOutError("is disabled", plays=False)
+    if is_our_sound(clip):
+        raise _LeftOutError("is a sound that avassist has made", plays=False)
     if reference is None or reference.is_missing_reference:
         raise _LeftOutError(
             "has no media: a title, an effect of the editor, or media gone offline", plays=False

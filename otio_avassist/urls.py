@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)")
 """Two letters at least: `C:` is a drive."""
 _FILE = re.compile(r"file:", re.IGNORECASE)
+_HOST = re.compile(r"file://(localhost(?=/))?", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:(?=[\\/]|$)")
 _SLASHED_DRIVE = re.compile(r"/+(?=[A-Za-z]:([\\/]|$))")
 
@@ -161,6 +162,36 @@ def _strip_slash(path: str) -> str:
 def is_windows(path: str) -> bool:
     r"""A drive, a `\\server`, or backslashes in something that doesn't start at a POSIX root."""
     return bool(_DRIVE.match(path)) or path.startswith("//") or ("\\" in path and not path.startswith("/"))
+
+
+def speller(
+    urls: Sequence[str], folder: Path | None = None, path_map: Sequence[tuple[str, str]] = ()
+) -> Callable[[Path], str]:
+    """How a timeline whose media is spelt like `urls` spells a file of this machine; bare where none tells.
+
+    Args:
+        folder: where the timeline is going to stand: relative names start there. None: nobody knows.
+        path_map: as of `Locator`; a file below one of the new prefixes is named by the old one.
+    """
+    of_files = [url for url in urls if _FILE.match(url)]
+    relative = [url for url in urls if not remote_scheme(url) and _is_relative(path_from_url(url))]
+    host = next((match[0] for url in of_files if (match := _HOST.match(url))), "file://")
+    encoded = not any(" " in url for url in of_files)
+
+    def spell(path: Path) -> str:
+        there = str(path.absolute())
+        swapped = (swap_prefix(there, path_from_url(new), path_from_url(old)) for old, new in path_map)
+        named = next(filter(None, swapped), None)
+        if named is None and folder is not None and 2 * len(relative) > len(urls):
+            return Path(os.path.relpath(there, folder.absolute())).as_posix()
+        there = named or there
+        if 2 * len(of_files) <= len(urls):
+            return there
+        slashed = there.replace("\\", "/") if is_windows(there) else there
+        rooted = slashed if slashed.startswith("/") else f"/{slashed}"
+        return host + (quote(rooted, safe="/:") if encoded else rooted)
+
+    return spell
 
 
 def swap_prefix(path: str, old: str, new: str) -> str | None:

@@ -29,7 +29,7 @@ FORBIDDEN = {
     # Timelines know neither media nor arrays.
     **{
         f"otio_avassist/{name}.py": {"numpy", "av", "onnxruntime"}
-        for name in ("spans", "places", "marks", "traces", "edits", "review", "check")
+        for name in ("spans", "places", "marks", "traces", "edits", "review", "check", "wanted")
     },
     # Words and numbers know none of the three.
     **{

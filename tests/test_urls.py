@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otio_avassist.urls import Locator, path_from_url, remote_scheme, spellings, swap_prefix
+from otio_avassist.urls import Locator, path_from_url, remote_scheme, speller, spellings, swap_prefix
 
 SPELT = {
     "bare posix": ("/films/a b.mov", "/films/a b.mov"),
@@ -176,3 +176,46 @@ def test_what_is_missing_says_where_it_was_looked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["\0", "x" * 5000, "file://", "file:", "/", ".", "..", "%", "file:///%zz"])
 def test_nonsense_is_missing_and_never_an_exception(tmp_path: Path, url: str) -> None:
     assert Locator(base_dir=tmp_path, media_root=(tmp_path,)).find(url) is None
+
+
+# The other way: how a timeline spells a new file
+
+
+WRITTEN = {
+    "nothing there": ((), "{folder}/new takes/a.wav"),
+    "bare": (("/films/a b.mov",), "{folder}/new takes/a.wav"),
+    "file url": (("file:///films/a%20b.mov",), "file://{folder}/new%20takes/a.wav"),
+    "file url, nothing encoded": (("file:///films/a b.mov",), "file://{folder}/new takes/a.wav"),
+    "localhost": (("file://localhost/films/a.mov",), "file://localhost{folder}/new%20takes/a.wav"),
+    "relative": (("media/a.mov", "../b.mov"), "new takes/a.wav"),
+    "mostly bare": (("/films/a.mov", "/films/b.mov", "file:///films/a.mov"), "{folder}/new takes/a.wav"),
+    "network": (("s3://films/a.mov",), "{folder}/new takes/a.wav"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_new_file_is_spelt_as_the_others_are_and_found_again(name: str, tmp_path: Path) -> None:
+    theirs, expected = WRITTEN[name]
+    file = tmp_path / "new takes" / "a.wav"
+    file.parent.mkdir()
+    file.touch()
+    url = speller(theirs, tmp_path)(file)
+    assert url == expected.format(folder=tmp_path)
+    assert Locator(base_dir=tmp_path).find(url) == file
+
+
+def test_through_a_map_a_new_file_is_named_as_the_editors_machine_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "cuts" / "a.wav"
+    file.parent.mkdir()
+    file.touch()
+    mapped = ((r"D:\films", str(tmp_path)),)
+    bare = speller((r"D:\films\a.mov",), tmp_path, mapped)(file)
+    assert bare == r"D:\films\cuts\a.wav"
+    url = speller(("file:///D:/films/a.mov",), tmp_path, mapped)(file)
+    assert url == "file:///D:/films/cuts/a.wav"
+    locator = Locator(path_map=mapped)
+    assert locator.find(bare) == locator.find(url) == file
+
+
+def test_without_a_folder_to_start_from_no_name_is_relative() -> None:
+    assert speller(("a.mov",))(Path("/takes/a.wav")) == "/takes/a.wav"
