@@ -64,6 +64,10 @@ def _scalar(of: Any, *number: bytes) -> Any:
     return np.frombuffer(number[0], _known(of))[0] if number else np.zeros((), _known(of))[()]
 
 
+def _from_buffer(numbers: Any, of: Any, shape: tuple, order: str) -> np.ndarray:
+    return np.frombuffer(numbers, _known(of)).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _array(*_: Any) -> np.ndarray:
     return NumpyArray((0,), "b")
 
@@ -73,9 +77,13 @@ BUILDERS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _array,
     ("numpy", "dtype"): NumpyType,
     **{
-        (f"numpy.{core}.multiarray", name): builder
+        (f"numpy.{core}.{name}", function): builder
         for core in ("core", "_core")
-        for name, builder in (("scalar", _scalar), ("_reconstruct", _array))
+        for name, function, builder in (
+            ("multiarray", "scalar", _scalar),
+            ("multiarray", "_reconstruct", _array),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
     },
 }
 """What a file may name, and what is called instead; of our own, so that a file can't reach the original."""

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +21,14 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from otio_avassist.errors import AvAssistError
+
 Batch = TypeVar("Batch")
+Settings = TypeVar("Settings")
+
+
+class SettingsError(AvAssistError):
+    """A run can't be as it is asked for."""
 
 
 # Which items
@@ -101,6 +109,11 @@ class Processes:
         for each, mean in zip(gradients, means, strict=True):
             each.copy_(mean.view_as(each))
 
+    def chunks(self, count: int, batch: int) -> Iterator[list[int]]:
+        """This process's items of so many, a batch at a time: to measure, not to learn."""
+        mine = range(self.rank, count, self.world)
+        return (list(mine[first : first + batch]) for first in range(0, len(mine), batch))
+
     def mean(self, sums: Mapping[str, float], count: int) -> dict[str, float]:
         """Sums over each process's items, and how many those are -> means over all items."""
         held = torch.tensor([*sums.values(), count], dtype=torch.float64, device=self.device)
@@ -118,6 +131,19 @@ class Processes:
         """For the others."""
         if self.world > 1:
             distributed.barrier()
+
+
+def read_settings(kind: type[Settings], path: Path | None, **others: Any) -> Settings:
+    """Settings as they are but for what a JSON file changes, and `others`, but for those that are None.
+
+    Raises:
+        SettingsError: not JSON, or names that there are not.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        return kind(**{**held, **{name: value for name, value in others.items() if value is not None}})
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError(f"{path}: not settings of this training: {error}") from error
 
 
 def leave() -> None:
@@ -277,6 +303,29 @@ class Progress:
         if not self.processes.rank:
             keep(better)
         self._save()
+
+    def figures(self, network: str, settings: Any, **held: Any) -> None:
+        """Write `figures.json` for the card of what has been trained.
+
+        Args:
+            network: its name.
+            settings: the dataclass.
+            held: what else there is to say of the training.
+        """
+        if self.processes.rank:
+            return
+        training = {
+            **held,
+            "settings": asdict(settings),
+            "steps": self.step,
+            "best epoch": self.best_epoch,
+            "minutes": round(self.seconds / 60, 1),
+        }
+        figures = {"validation": {"score": self.best}}
+        text = json.dumps(
+            {"network": network, "version": "1", "training": training, "figures": figures}, indent=1
+        )
+        (self.folder / "figures.json").write_text(f"{text}\n", encoding="utf-8")
 
     def _log(self, **held: float) -> None:
         if self.processes.rank:

@@ -1,8 +1,8 @@
 """Clips -> what `data` reads of them: `python -m models.foley.prepare vas DATA`.
 
 In: `DATA/vas/videos/CLASS/NAME.mp4`, or `DATA/vggsound/videos/NAME.mp4` (or where `--videos` says), cut to
-what is to be learnt. Out: spectrograms, sounds and features in the folders of `data`, and its lists where there
-are none. Features want weights of ResNet-50 (`--resnet50 FILE`, a state dict as torchvision names it);
+what is to be learnt. Out: spectrograms, sounds and features in the folders of `data`, and its lists where
+there are none. Features want weights of ResNet-50 (`--resnet50 FILE`, a state dict as torchvision names it);
 BN-Inception's come from elsewhere. What is there isn't made again; a clip that can't be decoded is named and
 left out.
 
