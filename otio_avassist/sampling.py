@@ -1,8 +1,8 @@
-"""The word loop: sentences out of a network that gives one word at a time, all sentences at once.
+"""The word loop and the code loop: sentences and sounds out of networks that give one token at a time.
 
 A `Step` is asked for the next word of every row, with what it remembered of the words before; what is asked
-and remembered is its own business. Rows that have ended leave the batch. numpy only: knows no bundle, no
-vocabulary and no media, and nothing here is random.
+and remembered is its own business. Rows that have ended leave the batch. Words are chosen, codes are drawn:
+chance comes in by the caller's generators alone. numpy only: knows no bundle, no vocabulary and no media.
 """
 
 from __future__ import annotations
@@ -176,6 +176,56 @@ def log_probs(step: Step, sentences: Sequence[Sequence[int]], *, start: int) -> 
         if len(stays) < len(rows):
             rows, said, state = rows[stays], said[stays], _rows(state, stays)
     return [tuple(values) for values in found]
+
+
+def draw_codes(
+    ask: Callable[..., np.ndarray],
+    count: int,
+    *,
+    prefix: np.ndarray,
+    primed: np.ndarray,
+    randoms: Sequence[np.random.Generator],
+    temperature: float = 1.0,
+    top_k: int = 0,
+) -> np.ndarray:
+    """Codes drawn one by one, each from what the network finds likely after those before; all rows at once.
+
+    Args:
+        ask: (prefix (B, m, d), codes (B, t)) -> scores of the next code (B, V), natural logarithms; it
+            remembers what it was given before.
+        count: how many codes to draw.
+        prefix: (B, p, d), what the codes are for.
+        primed: (B, t) int64, codes that are there already.
+        randoms: one a row, so that a row's draws depend on nothing but its own.
+        temperature: above 1 more daring, below 1 more careful.
+        top_k: only so many of the likeliest are drawn from, with all as likely as the last of them; 0: all.
+
+    Returns:
+        (B, count) int64, without the primed ones.
+    """
+    drawn = np.zeros((len(prefix), count), np.int64)
+    nothing = prefix[:, :0]
+    given = {"prefix": prefix, "codes": primed}
+    for place in range(count):
+        scores = ask(**given)
+        drawn[:, place] = [
+            _draw(row, random.random(), temperature, top_k)
+            for row, random in zip(scores, randoms, strict=True)
+        ]
+        given = {"prefix": nothing, "codes": drawn[:, place : place + 1]}
+    return drawn
+
+
+def _draw(scores: np.ndarray, chance: float, temperature: float, top_k: int) -> int:
+    """The code at which `chance`, 0 up to 1, falls when all are laid side by side, as wide as likely."""
+    scores = scores.astype(np.float64) / temperature
+    weights = np.exp(scores - scores.max())
+    if 0 < top_k < len(scores):
+        # As published: those that tie with the last one stay.
+        weights[scores < np.partition(scores, -top_k)[-top_k]] = 0
+    ends = np.cumsum(weights)
+    # The first that ends behind it, so that what has no width is never met.
+    return int(np.searchsorted(ends, chance * ends[-1], side="right"))
 
 
 def _greedy(
