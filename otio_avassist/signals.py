@@ -19,6 +19,13 @@ MEL_WINDOW, MEL_HOP, MEL_FFT = 400, 160, 512
 """25 ms every 10 ms, in samples."""
 MEL_BANDS = 64
 MEL_RANGE_HZ = (125, 7500)
+FOLEY_RATE = 22_050
+FOLEY_FFT, FOLEY_HOP = 1024, 256
+"""Samples of a window and between two, at that rate: 86 columns a second."""
+FOLEY_BANDS = 80
+FOLEY_RANGE_HZ = (125, 7600)
+FOLEY_RANGE_DB = (-80, 20)
+"""What 0 and 1 stand for in a spectrogram of which sounds are made."""
 EXAMPLE_ROWS = 96
 """What VGGish and YAMNet hear at once, in rows of a mel spectrogram: 0.96 s."""
 
@@ -129,6 +136,40 @@ def _mel_bands() -> np.ndarray:
 
 def _htk_mel(hertz: np.ndarray) -> np.ndarray:
     return 1127 * np.log1p(hertz / 700)
+
+
+def foley_log_mel(samples: np.ndarray) -> np.ndarray:
+    """What foley is made of: decibels of mel bands, from 0 at -80 dB to 1 at 20 dB and clipped there.
+
+    The same as the published code's with librosa 0.8, which reflects at the edges; later ones pad with zeros.
+
+    Shape: (N,) mono in [-1, 1] at 22,050 Hz, N > 512 -> float32 (80, 1 + N // 256).
+    """
+    magnitudes = np.sqrt(power_spectrogram(samples, n_fft=FOLEY_FFT, hop=FOLEY_HOP))  # (513, T)
+    decibels = 20 * np.log10(np.maximum(foley_mel_bands() @ magnitudes, 1e-5))
+    low, high = FOLEY_RANGE_DB
+    return np.clip((decibels - low) / (high - low), 0, 1).astype(np.float32)
+
+
+@cache
+def foley_mel_bands() -> np.ndarray:
+    """Triangles even in Slaney's mel, each of area 1 over its hertz. Shape: (80, 513)."""
+    bins = np.linspace(0, FOLEY_RATE / 2, FOLEY_FFT // 2 + 1)
+    lowest, highest = _slaney_mel(np.array(FOLEY_RANGE_HZ, dtype=np.float64))
+    edges = _slaney_hertz(np.linspace(lowest, highest, FOLEY_BANDS + 2))[:, None]
+    low, peak, high = edges[:-2], edges[1:-1], edges[2:]
+    bands = np.maximum(0, np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak)))
+    return bands * 2 / (high - low)
+
+
+# Slaney's mel: 15 steps to 1 kHz, from there 27 to 6.4 times as much.
+def _slaney_mel(hertz: np.ndarray) -> np.ndarray:
+    above = np.maximum(hertz, 1000) / 1000
+    return np.minimum(hertz, 1000) * 3 / 200 + 27 * np.log(above) / np.log(6.4)
+
+
+def _slaney_hertz(mel: np.ndarray) -> np.ndarray:
+    return np.minimum(mel, 15) * 200 / 3 * np.exp(np.maximum(mel - 15, 0) * np.log(6.4) / 27)
 
 
 def i3d_floats(frames: np.ndarray, *, size: int = 224) -> np.ndarray:

@@ -111,7 +111,7 @@ def recipe_weight(key: str, tensor: Tensor, seed: int, scales: dict[str, float] 
         n = np.float32(0.1) * n
     elif key.endswith("bias"):
         n = np.float32(0.05) * n
-    elif len(shape) <= 1:
+    elif key.endswith("weight_g") or len(shape) <= 1:
         n = 1 + np.float32(0.1) * n
     else:
         gain = np.sqrt(2) if len(shape) >= 4 else 1.0
