@@ -20,7 +20,7 @@ FORBIDDEN = {
     # Media and arrays know no timeline.
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "otio_avassist.spans"}
-        for name in ("windows", "media", "grids", "features", "speech", "captioner")
+        for name in ("windows", "media", "grids", "features", "speech", "captioner", "generator", "sounds")
     },
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "av"}
@@ -54,7 +54,7 @@ FORBIDDEN = {
 ONLY_IN = {
     "onnxruntime": ("bundles.py",),
     "PySide6": ("panel",),
-    "av": ("windows.py", "media.py", "grids.py", "demo.py"),
+    "av": ("windows.py", "media.py", "grids.py", "sounds.py", "demo.py"),
 }
 
 ROOMS = {"otio_avassist", "models", "export", "tests", "bench", "docs", ".ci"}

@@ -1,0 +1,196 @@
+"""Samples -> a sound that an editor takes: its length, its level, its ends, and a WAV file; and back again.
+
+48 kHz, mono, 24 bits, no time code: a clip's frames count from the file's first sample. All is done block by
+block, so that a long sound costs no more memory than its samples. Knows no timeline and no network.
+"""
+
+from __future__ import annotations
+
+import math
+import wave
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from otio_avassist import windows
+from otio_avassist.whole import replacing
+
+RATE = 48_000
+"""Samples a second of every file written here."""
+LOUDNESS_LUFS = -23.0
+"""EBU R 128's target, where nothing is heard round a sound."""
+PEAK_DBTP = -1.0
+"""No file is louder than this, wherever between its samples the peak lies."""
+PEAK_MARGIN_DB = 0.2
+"""Meters that look more finely between samples find so much more at most."""
+FADE_S = (0.01, 0.03)
+"""In and out: short enough to be heard as the sound itself, long enough not to click."""
+METER_S = 0.4
+"""What the meter needs to hear; a shorter sound is played to it again and again."""
+BLOCK = 1 << 18
+"""Samples at once: 5 s."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How loud a sound is, by FFmpeg's meter for EBU R 128."""
+
+    loudness_lufs: float | None
+    """Integrated, of a sound shorter than `METER_S` as if it went on and on; None: as good as silent."""
+    true_peak_dbtp: float | None
+    """Between the samples too; None: digital silence."""
+
+
+def write(
+    path: Path,
+    samples: np.ndarray,
+    *,
+    rate: int,
+    length: int,
+    lead_in: int = 0,
+    loudness_lufs: float = LOUDNESS_LUFS,
+) -> None:
+    """Write a sound as a WAV file, all of it or nothing.
+
+    Args:
+        path: its folder must be there.
+        samples: float (N,) mono, of any level.
+        rate: theirs, samples a second.
+        length: of the file, in samples at `RATE`; what is missing is silence.
+        lead_in: so many samples at `RATE` of silence come first; negative: so many are left out.
+        loudness_lufs: what it is levelled to, as far as its peaks allow.
+
+    Raises:
+        OutputError: it can't be written; nothing of it is left.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    # At half of full scale, whatever it was: the meter gives few digits of what is quiet.
+    scale = 0.5 / peak if peak > 0 else 0.0
+    said = measure(_finished(samples, rate, length, lead_in, scale))
+    gain = scale * _gain(said, loudness_lufs)
+    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
+        file.setparams((1, 3, RATE, length, "NONE", ""))
+        for block in _finished(samples, rate, length, lead_in, gain):
+            file.writeframes(_bytes_of(block))
+
+
+def _gain(said: Level, loudness_lufs: float) -> float:
+    if said.true_peak_dbtp is None:
+        return 1.0
+    room_db = PEAK_DBTP - PEAK_MARGIN_DB - said.true_peak_dbtp
+    wanted_db = math.inf if said.loudness_lufs is None else loudness_lufs - said.loudness_lufs
+    return float(10 ** (min(wanted_db, room_db) / 20))
+
+
+def _finished(samples: np.ndarray, rate: int, length: int, lead_in: int, gain: float) -> Iterator[np.ndarray]:
+    """Blocks of a file: at `RATE`, moved, faded where it begins and ends, `length` samples in all."""
+    first = max(0, lead_in)
+    end = max(first, min(length, lead_in + math.ceil(len(samples) * RATE / rate)))
+    fade_in, fade_out = (max(1, min(round(each * RATE), (end - first) // 2)) for each in FADE_S)
+    at = min(0, lead_in)
+    for block in chain([np.zeros(first, np.float32)], resampled(samples, rate), [np.zeros(length - end)]):
+        places = np.arange(at, at + len(block))
+        at += len(block)
+        inside = (places >= 0) & (places < length)
+        places, block = places[inside], block[inside]
+        ends = np.clip(np.minimum((places - first) / fade_in, (end - 1 - places) / fade_out), 0, 1)
+        yield (gain * np.sin(np.pi / 2 * ends) ** 2 * block).astype(np.float32)
+
+
+def resampled(samples: np.ndarray, rate: int, to: int = RATE) -> Iterator[np.ndarray]:
+    """Blocks of the same sound at another rate: ceil(N * to / rate) samples in all, float32.
+
+    Sample n of what comes out is heard when sample n * rate / to of what went in is.
+    """
+    if rate == to:
+        yield from (samples[at : at + BLOCK] for at in range(0, len(samples), BLOCK))
+        return
+    converter = av.AudioResampler(format="flt", layout="mono", rate=to)
+    left = math.ceil(len(samples) * to / rate)
+    for frame in (*_frames(samples, rate), None):
+        for made in converter.resample(frame):
+            block = made.to_ndarray()[0][:left]
+            left -= len(block)
+            yield block
+    # What the filter holds back at the very end.
+    yield np.zeros(left, np.float32)
+
+
+def measure(blocks: Iterable[np.ndarray]) -> Level:
+    """The level of a sound at `RATE` that comes block by block."""
+    coming = iter(blocks)
+    short: list[np.ndarray] = []
+    while sum(map(len, short)) < METER_S * RATE and (block := next(coming, None)) is not None:
+        short.append(block)
+    heard = np.concatenate([*short, np.zeros(0, np.float32)])
+    if 0 < len(heard) < METER_S * RATE:
+        heard = np.tile(heard, math.ceil(METER_S * RATE / len(heard)) + 1)
+    return _metered(chain([heard], coming))
+
+
+def _metered(blocks: Iterable[np.ndarray]) -> Level:
+    graph = Graph()
+    source = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono", time_base=Fraction(1, RATE))
+    meter, sink = graph.add("ebur128", "metadata=1:peak=true"), graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    said: dict[str, str] = {}
+    at = 0
+    for frame in chain(chain.from_iterable(_frames(block, RATE) for block in blocks), [None]):
+        if frame is not None:
+            frame.pts, at = at, at + frame.samples
+        source.push(frame)
+        with suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                said.update(sink.pull().metadata)
+    loudness = float(said.get("lavfi.r128.I", "-70"))
+    peak = float(said.get("lavfi.r128.true_peak", "0"))
+    return Level(
+        # The meter says so of what never passes its gate.
+        loudness if loudness > -70 else None,
+        20 * math.log10(peak) if peak > 0 else None,
+    )
+
+
+def read(path: Path, *, rate: int = RATE) -> np.ndarray:
+    """All of a sound file, mixed down to mono: float32 (N,).
+
+    Raises:
+        MediaError: it has no sound that can be read.
+    """
+    duration_s = windows.probe(path).duration_s or 0.0
+    return windows.read_sound(windows.Stretch(path, 0.0, duration_s), rate=rate)
+
+
+def level(path: Path) -> Level:
+    """The level of a sound file.
+
+    Raises:
+        MediaError: it has no sound that can be read.
+    """
+    duration_s = windows.probe(path).duration_s or 0.0
+    coming = windows.sounds(windows.Stretch(path, 0.0, duration_s), rate=RATE)
+    return measure(window.samples for window in coming if window.samples is not None)
+
+
+def _bytes_of(block: np.ndarray) -> bytes:
+    """24 bits, little-endian."""
+    whole = np.round(np.clip(block, -1, 1) * (2**23 - 1)).astype("<i4")
+    return whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+
+
+def _frames(samples: np.ndarray, rate: int) -> Iterator[av.AudioFrame]:
+    for at in range(0, len(samples), BLOCK):
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples[None, at : at + BLOCK], np.float32), format="flt", layout="mono"
+        )
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), at
+        yield frame
