@@ -133,7 +133,7 @@ class Processes:
             distributed.barrier()
 
 
-def read_settings(kind: type[Settings], path: Path | None, **others: Any) -> Settings:
+def read_settings(kind: Callable[..., Settings], path: Path | None, **others: Any) -> Settings:
     """Settings as they are but for what a JSON file changes, and `others`, but for those that are None.
 
     Raises:

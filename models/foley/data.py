@@ -23,7 +23,7 @@ import csv
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -221,6 +221,32 @@ def read_clips(
         raise DataError(f"{path}: {unknown[0]} and {len(unknown) - 1} more aren't in vggsound.csv")
     clips = tuple(Clip(name, sounds[name[:VIDEO_LETTERS]]) for name in names)
     return Clips(root, layout, clips, tuple(sorted(set(sounds.values()))), extractor, size)
+
+
+def read_sets(
+    root: Path, layout: Layout, *, extractor: str | None = None, size: Size = Size()
+) -> tuple[Clips, Clips]:
+    """What is learnt from, and what is held out meanwhile, with the classes of the former.
+
+    Raises:
+        DataError: as `read_clips`, or a class is held out that isn't learnt.
+    """
+    learnt, held_out = (
+        read_clips(root, layout, split, extractor=extractor, size=size) for split in ("train", "valid")
+    )
+    return learnt, with_classes(held_out, learnt.classes)
+
+
+def with_classes(clips: Clips, classes: Sequence[str]) -> Clips:
+    """The same clips, with the numbers that their classes have elsewhere.
+
+    Raises:
+        DataError: one of them has none.
+    """
+    strange = {clip.sound for clip in clips.clips} - set(classes)
+    if strange:
+        raise DataError(f"{clips.root}: {', '.join(sorted(strange))}: not learnt")
+    return replace(clips, classes=tuple(classes))
 
 
 @cache

@@ -25,6 +25,7 @@ from models.foley import data
 from models.foley.data import Layout
 from otio_avassist import signals, windows
 from otio_avassist.errors import AvAssistError
+from otio_avassist.whole import replacing
 from otio_avassist.windows import Stretch
 
 RATE = 22_050
@@ -73,21 +74,17 @@ def features_of(path: Path, network: nn.Module) -> np.ndarray:
 
 def _write_array(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.save(file, array)
-    part.replace(path)
+    with replacing(path) as part:
+        np.save(part, array)
 
 
 def _write_sound(path: Path, samples: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as raw, wave.open(raw, "wb") as file:
+    with replacing(path) as part, wave.open(str(part), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(samples.astype("<i2").tobytes())
-    part.replace(path)
 
 
 def prepare(video: Path, place: Path, network: nn.Module | None) -> None:
