@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from otio_avassist.findings import CaptionFinding, SyncFinding
+    from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import Skipped
 
@@ -22,6 +22,7 @@ ACTION_STYLE = {
     "slipped": "green",
     "detached": "green",
     "captioned": "green",
+    "laid": "green",
     "marked": "yellow",
     "abstained": "dim",
 }
@@ -77,16 +78,19 @@ def show(report: Report, *, to_stderr: bool = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from otio_avassist.findings import CaptionFinding, SyncFinding
+    from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
 
     # A pipe has no width of its own; a table cut to 80 columns would lose what matters.
     console = Console(stderr=to_stderr, width=None if sys.stdout.isatty() else 140)
     offsets = [(line, line.finding) for line in report.findings if isinstance(line.finding, SyncFinding)]
     captions = [(line, line.finding) for line in report.findings if isinstance(line.finding, CaptionFinding)]
+    foley = [(line, line.finding) for line in report.findings if isinstance(line.finding, FoleyFinding)]
     if offsets:
         console.print(_offset_table(report, offsets))
     if captions:
         console.print(_caption_table(report, captions))
+    if foley:
+        console.print(_foley_table(report, foley))
     if report.skipped:
         table = Table("Not looked at", "Why")
         for reason, clips in _by_reason(report.skipped).items():
@@ -134,6 +138,26 @@ def _caption_table(report: Report, lines: list[tuple[Line, CaptionFinding]]) -> 
                 table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "", "")
     if shared:
         table.caption = Text("; ".join(f"doubt, of all: {doubt}" for doubt in sorted(shared)), "italic")
+    return table
+
+
+def _foley_table(report: Report, lines: list[tuple[Line, FoleyFinding]]) -> Table:
+    """When, which sound and what was done with it, for which clip, confidence."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from otio_avassist.timecodes import timecode
+
+    title = _title(report)
+    table = Table("At", "Sound", "Clip", "Sure", _done(report), title=title, title_justify="left")
+    for line, finding in lines:
+        table.add_row(
+            timecode(finding.start_s, report.rate, report.start_timecode_s), Text(line.outcome.words),
+            Text(finding.shot.lead.address.clip), f"{finding.confidence:.0%}", _action(line),
+        )  # fmt: skip
+        for doubt in finding.doubts:
+            if doubt not in line.outcome.words:
+                table.add_row("", Text(f"doubt: {doubt}", "italic"), "", "", "")
     return table
 
 

@@ -1,7 +1,8 @@
 """Shot -> thumbnails and energy curves -> SVG: what a person looks at to believe a finding.
 
 Of sound and picture only a few seconds of a shot are drawn, those with the sharpest sounds: half a second is
-nothing on a minute and plain to see on ten seconds. Of captions each has a still, and all have a time line.
+nothing on a minute and plain to see on ten seconds. Of captions each has a still, and all have a time line;
+of sounds that were made, each take is drawn below the movements that it is for.
 Knows findings and arrays; pages are made by `adapters`.
 """
 
@@ -19,7 +20,7 @@ from otio_avassist import signals, windows
 from otio_avassist.errors import MediaError
 
 if TYPE_CHECKING:
-    from otio_avassist.findings import CaptionFinding, CarriedBy, Posterior, SyncFinding
+    from otio_avassist.findings import CaptionFinding, CarriedBy, FoleyFinding, Posterior, SyncFinding
     from otio_avassist.spans import MediaSpan
 
 FPS = 25
@@ -52,7 +53,7 @@ class Pictures:
     """Seconds from the start of the shot."""
     duration_s: float
     thumbnails: tuple[bytes, ...]
-    """JPEGs, evenly spread over the stretch."""
+    """JPEGs, evenly spread over the stretch; none where the picture can't be decoded."""
     motion: np.ndarray
     """(T,) at FPS."""
     sound: np.ndarray
@@ -98,18 +99,50 @@ def stills(findings: Iterable[CaptionFinding], *, most: int = MOST_STILLS) -> di
     return shown
 
 
+def takes(findings: Iterable[FoleyFinding], *, most: int = MOST_SHOTS) -> dict[str, tuple[Pictures, ...]]:
+    """Finding id -> what was seen and each take under it; where a file can't be read it is left out."""
+    gathered: dict[str, tuple[Pictures, ...]] = {}
+    for finding in findings:
+        if len(gathered) == most:
+            break
+        if finding.takes and finding.duration_s >= SHORTEST_S:
+            with contextlib.suppress(MediaError, OSError):
+                gathered[finding.id] = _listen(finding)
+    return gathered
+
+
+def _listen(finding: FoleyFinding) -> tuple[Pictures, ...]:
+    lead = finding.shot.lead
+    from_s, duration_s = finding.start_s - lead.record_start_s, min(LONGEST_S, finding.duration_s)
+    thumbnails: tuple[bytes, ...] = ()
+    motion = np.zeros(1)
+    with contextlib.suppress(MediaError, OSError, ValueError):
+        frames = _frames(_stretch(lead, from_s, duration_s))
+        thumbnails, motion = _thumbnails(frames), _motion(frames)
+    sounds = [_loudness(windows.Stretch(take.path, 0.0, duration_s)) for take in finding.takes]
+    return tuple(Pictures(from_s, duration_s, thumbnails, motion, sound, None) for sound in sounds)
+
+
+def _thumbnails(frames: np.ndarray) -> tuple[bytes, ...]:
+    shown = ((np.arange(THUMBNAILS) + 0.5) * len(frames) / THUMBNAILS).astype(int)
+    return tuple(windows.to_jpeg(frame) for frame in frames[shown])
+
+
+def _motion(frames: np.ndarray) -> np.ndarray:
+    """Nobody knows what was before the first picture."""
+    return np.nan_to_num(signals.MotionEnergy()(frames)[:, signals.CHANGE])
+
+
 def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Pictures:
     start_s = _telling_start_s(sound)
     duration_s = min(LONGEST_S, sound.duration_s - start_s)
     frames = _frames(_stretch(picture, start_s, duration_s))
-    shown = ((np.arange(THUMBNAILS) + 0.5) * len(frames) / THUMBNAILS).astype(int)
     early_s = finding.audio_early_s
     return Pictures(
         start_s=start_s,
         duration_s=duration_s,
-        thumbnails=tuple(windows.to_jpeg(frame) for frame in frames[shown]),
-        # Nobody knows what was before the first picture.
-        motion=np.nan_to_num(signals.MotionEnergy()(frames)[:, signals.CHANGE]),
+        thumbnails=_thumbnails(frames),
+        motion=_motion(frames),
         sound=_loudness(_stretch(sound, start_s, duration_s)),
         mended=_loudness(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from otio_avassist import figures
-from otio_avassist.findings import CaptionFinding, Posterior, SyncFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, Posterior, SyncFinding, Take
 from otio_avassist.spans import Address, MediaSpan, Shot
 from tests.material import film, picture_s
 
@@ -226,3 +227,34 @@ def test_a_still_is_the_picture_in_the_middle_of_its_event(tmp_path):
     with av.open(io.BytesIO(shown[found.id])) as file:
         picture = next(file.decode(video=0)).to_ndarray(format="rgb24")
     assert picture_s(picture) == pytest.approx(5.0, abs=1 / FPS)  # 13 s of the timeline
+
+
+def test_each_take_is_drawn_below_the_movements_it_is_for(early, tmp_path):
+    picture = early.shot.picture
+    for number, at_s in enumerate((1.0, 3.0)):
+        click(tmp_path / f"{number}.wav", at_s, 4.0)
+    made = tuple(
+        Take(tmp_path / f"{number}.wav", number, 4.0, "generated", loudness_lufs=-23.0, true_peak_dbtp=-3.0)
+        for number in range(2)
+    )
+    shot = Shot(picture, None, "alone")
+    start_s = picture.record_start_s + 2.0
+    finding = FoleyFinding(
+        shot, start_s, start_s + 4.0, picture.start_s + 2.0, "knock", "generated", made, 0.9
+    )
+    drawn = figures.takes([finding])[finding.id]
+    assert [peak_s(each.sound) for each in drawn] == pytest.approx([1.0, 3.0], abs=1.5 / FPS)
+    assert (drawn[0].start_s, drawn[0].duration_s, len(drawn[0].thumbnails)) == (2.0, 4.0, 8)
+    assert len(drawn[0].motion) == pytest.approx(4 * FPS, abs=1)
+    lost = replace(shot, picture=replace(picture, path=tmp_path / "gone.mov"))
+    (drawn,) = figures.takes([replace(finding, shot=lost)]).values()
+    assert (drawn[0].thumbnails, peak_s(drawn[0].sound)) == ((), pytest.approx(1.0, abs=1.5 / FPS))
+    assert figures.takes([replace(finding, takes=(replace(made[0], path=tmp_path / "gone.wav"),))]) == {}
+
+
+def click(path: Path, at_s: float, length_s: float) -> None:
+    samples = np.zeros(round(length_s * 48000), np.int16)
+    samples[round(at_s * 48000) : round((at_s + 0.02) * 48000)] = 20000
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())

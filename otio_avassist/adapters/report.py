@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otio_avassist.errors import UsageError
-from otio_avassist.findings import CaptionFinding, SyncFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
 
 if TYPE_CHECKING:
     from otio_avassist.pipeline import Report
@@ -34,12 +34,13 @@ def write(report: Report, path: Path) -> None:
     from otio_avassist import files
 
     check_name(path)
-    files.write_text(path, _text(report, path.suffix.lower()))
+    files.write_text(path, _text(report, path))
 
 
-def _text(report: Report, suffix: str) -> str:
+def _text(report: Report, path: Path) -> str:
     from otio_avassist.adapters import report_csv, report_html, report_json
 
+    suffix = path.suffix.lower()
     if suffix == ".json":
         return report_json.to_json(report)
     if suffix == ".csv":
@@ -52,4 +53,6 @@ def _text(report: Report, suffix: str) -> str:
         report,
         figures.gather(each for each in found if isinstance(each, SyncFinding)),
         figures.stills(captions),
+        figures.takes(each for each in found if isinstance(each, FoleyFinding)),
+        folder=path.absolute().parent,
     )

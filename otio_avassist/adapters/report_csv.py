@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from otio_avassist.adapters.report_json import finding_facts
-from otio_avassist.findings import CaptionFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding
 from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ COLUMNS = (
 
 CAPTION_COLUMNS = ("task", "text", "level", "carried_by")
 """More columns, of a report that has captions in it."""
+FOLEY_COLUMNS = ("task", "text", "made_by", "takes", "loudness_lufs", "take_early_ms", "take_moved_ms")
+"""Likewise of foley: what it sounds like, its files, and of the first of them what was measured and done."""
 
 BOM = "\ufeff"
 """Without it Excel takes the text for the local 8-bit code page."""
@@ -31,8 +33,10 @@ def to_csv(report: Report) -> str:
     """A header and the rows; UTF-8 once written, with a byte order mark."""
     text = io.StringIO(newline="")
     # Writing the file turns these into the lines that the machine is used to.
-    captions = any(isinstance(line.finding, CaptionFinding) for line in report.findings)
-    columns = (*COLUMNS, *CAPTION_COLUMNS) if captions else COLUMNS
+    kinds = {type(line.finding) for line in report.findings}
+    captions = CAPTION_COLUMNS if CaptionFinding in kinds else ()
+    foley = FOLEY_COLUMNS if FoleyFinding in kinds else ()
+    columns = tuple(dict.fromkeys((*COLUMNS, *captions, *foley)))
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for line in report.findings:
@@ -72,7 +76,23 @@ def _finding_row(report: Report, line: Line) -> dict[str, object]:
         "text": _text(facts.get("text", "")),
         "level": facts.get("level", ""),
         "carried_by": facts.get("carried_by", ""),
+        **(_foley_cells(line.finding) if isinstance(line.finding, FoleyFinding) else {}),
     }
+
+
+def _foley_cells(found: FoleyFinding) -> dict[str, object]:
+    cells: dict[str, object] = {
+        "text": _text(found.sound),
+        "made_by": found.made_by,
+        "takes": _text("; ".join(take.name for take in found.takes)),
+    }
+    if found.takes:
+        first = found.takes[0]
+        early_s, loudness = first.audio_early_s, first.loudness_lufs
+        cells["loudness_lufs"] = "" if loudness is None else round(loudness, 1)
+        cells["take_early_ms"] = "" if early_s is None else round(early_s * 1000, 1)
+        cells["take_moved_ms"] = round(first.shifted_s * 1000, 1)
+    return cells
 
 
 def _skipped_row(each: Skipped) -> dict[str, object]:

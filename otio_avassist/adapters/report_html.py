@@ -1,23 +1,26 @@
 """Report -> one HTML page with its pictures inside, for people.
 
-Nothing is loaded from elsewhere and no script runs. Every word that comes from a timeline or a file is
-escaped: clip names are whatever somebody typed.
+Nothing is loaded from elsewhere, but for sounds that were made, from beside the timeline, and no script runs.
+Every word that comes from a timeline or a file is escaped: clip names are whatever somebody typed.
 """
 
 from __future__ import annotations
 
 import base64
 import html
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from otio_avassist import figures
 from otio_avassist.adapters.report_json import CHANGES
-from otio_avassist.findings import CaptionFinding, SyncFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding, Take
+from otio_avassist.remedies import LayClip
 from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ ACTIONS = {
     "marked": ("marked for you", "marked for you", "warn"),
     "in step": ("in step", "in step", "calm"),
     "captioned": ("captioned", "captioned", "good"),
+    "laid": ("laid", "laid", "good"),
     "abstained": ("no answer", "without an answer", "calm"),
     "rejected": ("left, as you decided", "left as you decided", "calm"),
 }
@@ -51,11 +55,15 @@ def to_html(
     report: Report,
     pictures: Mapping[str, Pictures] = MappingProxyType({}),
     stills: Mapping[str, bytes] = MappingProxyType({}),
+    takes: Mapping[str, Sequence[Pictures]] = MappingProxyType({}),
+    *,
+    folder: Path | None = None,
 ) -> str:
     """The page as text.
 
-    `pictures` (`figures.gather`) and `stills` (`figures.stills`) go by finding id; a finding that has none is
-    told in words alone.
+    `pictures` (`figures.gather`), `stills` (`figures.stills`) and `takes` (`figures.takes`) go by finding id;
+    a finding that has none is told in words alone. `folder` is where the page is going to stand: sounds are
+    named from there.
     """
     name = _text(PurePath(report.input.replace("\\", "/")).name or "Timeline")
     css = resources.files("otio_avassist.adapters").joinpath("report.css").read_text("utf-8")
@@ -71,7 +79,7 @@ def to_html(
         f"<header><h1>{name}</h1>"
         f'<p class="lede">{_text(summary(report))}</p><p class="soft">{_where(report)}</p></header>\n'
         f"<main>{_table(report)}{_section('Clip by clip', cards)}{_captions(report, stills)}"
-        f"{_skipped(report.skipped)}</main>\n"
+        f"{_foley(report, takes, folder)}{_skipped(report.skipped)}</main>\n"
         f"<footer class='soft'>{_provenance(report)}</footer>\n</body></html>\n"
     )
 
@@ -82,8 +90,9 @@ def summary(report: Report) -> str:
         return "This timeline has no clips."
     shots = [line for line in report.findings if isinstance(line.finding, SyncFinding)]
     captions = [(line, line.finding) for line in report.findings if isinstance(line.finding, CaptionFinding)]
+    foley = [line for line in report.findings if isinstance(line.finding, FoleyFinding)]
     sentences = []
-    if shots or not captions:
+    if shots or not (captions or foley):
         number = len(shots) or report.looked_at
         sentences.append(_counted(f"{_count(number, 'shot')} looked at", _by_action(shots)))
     if captions:
@@ -92,6 +101,8 @@ def summary(report: Report) -> str:
         told = [f"{by[row]} {row}" for row in figures.ROWS if by[row]]
         told += [f"{rejected} left out as you decided"] if rejected else []
         sentences.append(_counted(_count(len(captions), "caption"), told))
+    if foley:
+        sentences.append(_counted(_count(len(foley), "sound"), _by_action(foley)))
     if report.skipped:
         sentences.append(f"{_count(len(report.skipped), 'clip')} not looked at.")
     return " ".join(sentences)
@@ -108,6 +119,8 @@ def _counted(what: str, told: Sequence[str]) -> str:
 
 def _about(report: Report) -> str:
     kinds = {type(line.finding) for line in report.findings}
+    if kinds == {FoleyFinding}:
+        return "sounds that were made"
     return "what happens" if kinds == {CaptionFinding} else "sound and picture"
 
 
@@ -178,12 +191,15 @@ def _place(report: Report, finding: SyncFinding) -> str:
 
 
 def _seen(pictures: Pictures) -> str:
-    strip = "".join(
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
-        for jpeg in pictures.thumbnails
-    )
-    drawn = f'<div class="strip">{strip}</div>{_figure(pictures, mended=False)}'
+    drawn = f"{_strip(pictures.thumbnails)}{_figure(pictures, mended=False)}"
     return drawn + _figure(pictures, mended=True) if pictures.mended is not None else drawn
+
+
+def _strip(thumbnails: Iterable[bytes]) -> str:
+    shown = "".join(
+        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">' for jpeg in thumbnails
+    )
+    return f'<div class="strip">{shown}</div>'
 
 
 def _figure(pictures: Pictures, *, mended: bool) -> str:
@@ -281,6 +297,84 @@ def _word_by_word(finding: CaptionFinding) -> str:
         f'title="{round(100 * probability)} %">{_text(word)}</span>'
         for word, probability in finding.words
     )
+
+
+def _foley(report: Report, takes: Mapping[str, Sequence[Pictures]], folder: Path | None) -> str:
+    """Each sound with its takes to listen to, in the order of time."""
+    cards = [
+        (line.finding.start_s, number, _sound(report, line, line.finding, number, takes, folder))
+        for number, line in enumerate(report.findings, start=1)
+        if isinstance(line.finding, FoleyFinding)
+    ]
+    return _section("Sounds that were made", "".join(card for _, _, card in sorted(cards)))
+
+
+def _sound(
+    report: Report,
+    line: Line,
+    finding: FoleyFinding,
+    number: int,
+    takes: Mapping[str, Sequence[Pictures]],
+    folder: Path | None,
+) -> str:
+    lead = finding.shot.lead
+    between = f"{_clock(report, finding.start_s)} – {_clock(report, finding.end_s)}"
+    where = f"{_text(lead.address.track or lead.kind)}: {_text(lead.address.clip or lead.media_name)}"
+    drawn: Sequence[Pictures | None] = takes.get(finding.id) or [None] * len(finding.takes)
+    strip = _strip(drawn[0].thumbnails) if drawn and drawn[0] is not None else ""
+    laid = {each.takes[0].name for each in line.outcome.edits if isinstance(each, LayClip)}
+    heard = "".join(
+        _take(take, pictures, folder, plays=len(drawn) > 1 and take.name in laid)
+        for take, pictures in zip(finding.takes, drawn, strict=True)
+    )
+    doubts = [doubt for doubt in finding.doubts if doubt not in line.outcome.words]
+    return (
+        f'<article id="shot-{number}"><header><h3>{_text(_sentence(finding.sound) or "(no name)")}</h3>'
+        f'{_badge(line)}</header><div class="soft"><span class="num">{between}</span> · {where}</div>'
+        f'<p class="verdict">{_text(_sentence(line.outcome.words))} {_sure(finding.confidence)}</p>'
+        f"{strip}{heard}{_doubts(doubts)}</article>\n"
+    )
+
+
+def _take(take: Take, pictures: Pictures | None, folder: Path | None, *, plays: bool) -> str:
+    """A player, what was measured, and the sound below the movements it is for."""
+    drawn = figures.curves_svg(pictures, mended=False) if pictures is not None else ""
+    told = "".join(f"<span>{_text(each)}</span>" for each in _measured(take))
+    name = f"{take.source}{f', seed {take.seed}' if take.seed is not None else ''}"
+    badge = '<span class="badge good">plays</span>' if plays else ""
+    player = f'<audio controls preload="none" src="{_link(take.path, folder)}"></audio>'
+    words = f'<b>{_text(name)}</b> {badge}<div class="soft measured">{told}</div>'
+    return f'<div class="take"><div class="heard">{player}<div>{words}</div></div>{drawn}</div>'
+
+
+def _measured(take: Take) -> list[str]:
+    told = [f"{take.duration_s:.2f} s"]
+    if take.loudness_lufs is not None:
+        told.append(f"{_signed(take.loudness_lufs, 1)} LUFS")
+    if take.true_peak_dbtp is not None:
+        told.append(f"{_signed(take.true_peak_dbtp, 1)} dBTP")
+    if take.relevance is not None:
+        told.append(f"relevance {take.relevance:.0%}")
+    told.append(_in_step(take))
+    return told
+
+
+def _in_step(take: Take) -> str:
+    """What the sync network said, and what was done about it."""
+    if take.audio_early_s is None:
+        return "sync: not asked, or no answer"
+    said = f"sync: early by {_signed(take.audio_early_s * 1000, 0)} ms ({take.sync_confidence:.0%} sure)"
+    return f"{said}, moved by {_signed(take.shifted_s * 1000, 0)} ms" if take.shifted_s else said
+
+
+def _link(path: Path, folder: Path | None) -> str:
+    """From the page to a file; the whole path where that isn't known, or where it is on another drive."""
+    try:
+        named = Path(os.path.relpath(path, folder)).as_posix() if folder is not None else path.as_posix()
+    except ValueError:
+        named = path.absolute().as_uri()
+        return html.escape(named)
+    return html.escape(quote(named))
 
 
 def _clock(report: Report, at_s: float) -> str:

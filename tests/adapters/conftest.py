@@ -9,8 +9,16 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from otio_avassist.edits import Outcome
-from otio_avassist.findings import CaptionFinding, Evidence, Jump, Posterior, SyncFinding
+from otio_avassist.edits import Outcome, edit_for
+from otio_avassist.findings import (
+    CaptionFinding,
+    Evidence,
+    FoleyFinding,
+    Jump,
+    Posterior,
+    SyncFinding,
+    Take,
+)
 from otio_avassist.pipeline import Line, Report
 from otio_avassist.spans import Address, MediaSpan, Shot, Skipped
 
@@ -105,4 +113,27 @@ def captions(report: Report) -> Report:
         Line(each, Outcome(action, (), each.text), "rejected" if action == "rejected" else "proposed")
         for each, action in zip(founds, actions, strict=True)
     )
+    return replace(report, findings=lines, skipped=(), looked_at=1)
+
+
+def a_take(name: str, **facts) -> Take:
+    given = {"seed": 1, "duration_s": 2.0, "source": "generated", "loudness_lufs": -23.04, **facts}
+    return Take(Path("/cut/mended.foley", name), true_peak_dbtp=float(np.float32(-3.5)), **given)
+
+
+@pytest.fixture
+def foley(report: Report) -> Report:
+    """Rain in two takes of which a person chose the second, a hostile sound of a library, and none at all."""
+    rain = a_take("foley_rain_000000000001.wav", relevance=0.9, audio_early_s=0.08, sync_confidence=0.9)
+    moved = replace(
+        rain, path=rain.path.with_name("foley_rain_000000000002.wav"), seed=2, shifted_s=0.08, relevance=0.7
+    )
+    theirs = a_take("foley_x_000000000003.wav", seed=None, source=HOSTILE, loudness_lufs=float("nan"))
+    lone = replace(shot("take.mov", 10.0), sound=None, paired_by="alone")
+    founds = (
+        FoleyFinding(lone, 11.0, 13.0, 3.0, "rain", "generated", (rain, moved), 0.8),
+        FoleyFinding(lone, 14.0, 16.0, 6.0, HOSTILE, "library", (theirs,), 0.5, ("faint",)),
+        FoleyFinding(lone, 16.0, 18.0, 8.0, "helicopter", "generated", (), 0.9, ("not trained on it",)),
+    )
+    lines = tuple(Line(each, edit_for(each, take=moved.name), "proposed") for each in founds)
     return replace(report, findings=lines, skipped=(), looked_at=1)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from otio_avassist.adapters.report_csv import CAPTION_COLUMNS, COLUMNS, to_csv
+from otio_avassist.adapters.report_csv import CAPTION_COLUMNS, COLUMNS, FOLEY_COLUMNS, to_csv
 from otio_avassist.spans import Skipped
 
 
@@ -62,3 +62,17 @@ def test_a_report_of_both_kinds_has_a_row_for_each(report, captions):
     both = replace(report, findings=report.findings + captions.findings, skipped=())
     assert [row["task"] for row in rows(both)] == ["sync"] * 3 + ["captions"] * 3
     assert rows(both)[0]["offset_ms"] == "400.0"
+
+
+def test_sounds_that_were_made_bring_columns_too_and_share_those_of_captions(foley, captions):
+    rain, _, none = rows(foley)
+    assert tuple(rain) == (*COLUMNS, *FOLEY_COLUMNS)
+    assert (rain["text"], rain["takes"]) == (
+        "rain", "foley_rain_000000000001.wav; foley_rain_000000000002.wav",
+    )  # fmt: skip
+    assert (rain["loudness_lufs"], rain["take_early_ms"], rain["take_moved_ms"]) == ("-23.0", "80.0", "0.0")
+    assert (none["takes"], none["loudness_lufs"], none["action"]) == ("", "", "abstained")
+    both = rows(replace(foley, findings=foley.findings + captions.findings))
+    assert tuple(both[0]) == (
+        *COLUMNS, *CAPTION_COLUMNS, *(each for each in FOLEY_COLUMNS if each not in CAPTION_COLUMNS),
+    )  # fmt: skip

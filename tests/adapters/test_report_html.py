@@ -1,5 +1,6 @@
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +168,46 @@ def test_both_kinds_are_a_page_with_one_id_each(report, captions):
     page = Page(to_html(replace(report, findings=report.findings + captions.findings), {}))
     assert page.open == []
     assert sorted(page.ids) == [f"shot-{number}" for number in range(1, 7)]
+
+
+def test_each_take_has_a_player_that_finds_it_from_where_the_page_stands(foley):
+    page = Page(to_html(foley, folder=Path("/cut/reports")))
+    assert page.tags.count("audio") == 3
+    assert page.links[0] == "../mended.foley/foley_rain_000000000001.wav"
+    assert all(link.startswith("../mended.foley/foley_") for link in page.links)
+    spaced = replace(foley.findings[0].finding.takes[0], path=Path("/cut/my # takes/a.wav"))
+    found = replace(foley.findings[0].finding, takes=(spaced,))
+    line = replace(foley.findings[0], finding=found)
+    page = Page(to_html(replace(foley, findings=(line,)), folder=Path("/cut")))
+    assert page.links == ["my%20%23%20takes/a.wav"]
+
+
+def test_a_sound_says_what_was_measured_what_sync_said_and_which_take_plays(foley):
+    text = Page(to_html(foley)).text
+    assert "Rain, generated, 2 takes, chosen by a person: moved 80 ms later" in text
+    assert "−23.0 LUFS" in text
+    assert "−3.5 dBTP" in text
+    assert "relevance 70%" in text
+    assert "sync: early by +80 ms (90% sure), moved by +80 ms" in text
+    assert text.index("seed 1") < text.index("seed 2") < text.index("plays")
+    assert "Helicopter: not trained on it" in text
+    assert "faint" in text
+
+
+def test_sounds_are_drawn_below_the_movements_they_are_for(foley, pictures):
+    (seen,) = pictures.values()
+    rain = foley.findings[0].finding
+    page = Page(to_html(foley, takes={rain.id: (seen, seen)}))
+    assert (page.tags.count("svg"), page.tags.count("img")) == (2, 3)
+
+
+def test_a_hostile_sound_is_shown_and_never_obeyed(foley):
+    text = to_html(foley)
+    assert "<script" not in text
+    assert foley.findings[1].finding.sound in Page(text).text
+
+
+def test_the_summary_counts_sounds(report, foley):
+    assert summary(foley) == "3 sounds: 2 laid, 1 without an answer."
+    both = replace(report, findings=report.findings + foley.findings, skipped=())
+    assert summary(both).endswith("1 without an answer. 3 sounds: 2 laid, 1 without an answer.")

@@ -100,3 +100,21 @@ def test_both_kinds_stand_in_one_report(report, captions):
 def test_every_key_of_a_caption_is_explained_to_its_readers(captions):
     page = (Path(__file__).parents[2] / "docs" / "reading-a-report.md").read_text("utf-8")
     assert [key for key in sorted(parsed(captions)["findings"][0]) if f"`{key}`" not in page] == []
+
+
+def test_a_sound_that_was_made_says_what_it_is_and_what_was_measured_of_each_take(foley):
+    rain, theirs, none = parsed(foley)["findings"]
+    assert (rain["task"], rain["name"], rain["made_by"], rain["applied"]) == (
+        "foley", "rain", "generated", True,
+    )  # fmt: skip
+    assert (rain["start_s"], rain["end_s"], rain["sound"]) == (11.0, 13.0, None)
+    assert [take["file"] for take in rain["takes"]] == [
+        "foley_rain_000000000001.wav",
+        "foley_rain_000000000002.wav",
+    ]
+    second = rain["takes"][1]
+    assert (second["seed"], second["shifted_s"], second["audio_early_s"]) == (2, 0.08, 0.08)
+    assert (second["loudness_lufs"], second["true_peak_dbtp"]) == (-23.04, -3.5)
+    assert second["path"] == "/cut/mended.foley/foley_rain_000000000002.wav"
+    assert (theirs["takes"][0]["seed"], theirs["takes"][0]["loudness_lufs"]) == (None, None)
+    assert (none["takes"], none["action"], none["applied"]) == ([], "abstained", False)
