@@ -220,7 +220,15 @@ def broken_numbers(root: Any) -> Iterator[Problem]:
             yield Problem(_named(item), "has a number that is none in its metadata", "take it out")
 
 
-_EVERYWHERE: tuple[Rule, ...] = (broken_numbers, track_kinds)
+def other_takes(root: Any) -> Iterator[Problem]:
+    """Of a clip's media, what plays is shown; no editor is known to show the takes beside it."""
+    for seen in _clips(root):
+        if (takes := len(seen.clip.media_references())) > 1:
+            what = f"has {takes} takes, of which only the one that plays is known to be read"
+            yield Problem(_where(seen), what, "choose before the import: the other files stand beside it")
+
+
+_EVERYWHERE: tuple[Rule, ...] = (broken_numbers, track_kinds, other_takes)
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "resolve": (

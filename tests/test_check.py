@@ -13,7 +13,7 @@ import pytest
 from otio_avassist import edits
 from otio_avassist.check import RULES, check
 from otio_avassist.errors import UsageError
-from tests.cuts import address, clip, simple, time_range, timeline, track
+from tests.cuts import address, clip, foley, simple, time_range, timeline, track
 
 
 def changed(change: Callable[[otio.schema.Timeline], object]) -> otio.schema.Timeline:
@@ -48,6 +48,11 @@ def marker(name: str = "", comment: str = "", note: str = "", frames: float = 1,
 
 def kind(name: str) -> otio.schema.Timeline:
     return changed(lambda cut: setattr(cut.tracks[1], "kind", name))
+
+
+def takes(count: int) -> otio.schema.Timeline:
+    cut = simple()
+    return edits.apply(cut, edits.edit_for(foley(cut, takes=count)).edits)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,7 @@ def kind(name: str) -> otio.schema.Timeline:
             changed(lambda cut: first(cut).metadata.update({"a": {"b": [1.0, math.nan]}})),
             "resolve premiere kdenlive", "metadata", id="NaN metadata",
         ),
+        pytest.param(takes(2), "resolve premiere kdenlive", "2 takes", id="takes"),
         pytest.param(None, "resolve premiere kdenlive", "null", id="null root"),
     ],
 )  # fmt: skip
@@ -122,6 +128,7 @@ def test_a_plain_cut_and_all_that_we_add_to_it_are_taken(editor: str) -> None:
             edits.SlipSound(address(cut, 1, 0), 0.4, note),
             edits.AddMarker(address(cut, 0, 1), 4.0, 0.04, "early 400 ms", "b.mov: early", "YELLOW", note),
             edits.DetachSound(address(cut, 0, 1), 0.4, note),
+            *edits.edit_for(foley(cut, takes=1)).edits,
         ],
     )
     assert check(cut, editor) == ()
