@@ -20,7 +20,17 @@ FORBIDDEN = {
     # Media and arrays know no timeline.
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "otio_avassist.spans"}
-        for name in ("windows", "media", "grids", "features", "speech", "captioner", "generator", "sounds")
+        for name in (
+            "windows",
+            "media",
+            "grids",
+            "features",
+            "speech",
+            "captioner",
+            "generator",
+            "moments",
+            "sounds",
+        )
     },
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "av"}
