@@ -8,7 +8,7 @@ doesn't grow with length. Training makes its features by the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
@@ -23,6 +23,8 @@ SOUND_RATE = 16_000
 """Samples a second of all sound here."""
 LOUDNESS, BRIGHTNESS, LOG_MEL, SAMPLES = "loudness", "brightness", "log-mel", "samples"
 """Streams that need no network."""
+FILE = "file"
+"""A stream that stands in a file beside the media, whoever made it."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ def efficientnet_floats(frames: np.ndarray) -> np.ndarray:
     return floats
 
 
+def _resnet(frames: np.ndarray, hop: int, count: int) -> np.ndarray:
+    """(n, 3, 224, 224)."""
+    return signals.imagenet_floats(signals.crop_centre(frames, 224))
+
+
 def _i3d(frames: np.ndarray, hop: int, count: int) -> np.ndarray:
     """(n, 3, T, 224, 224), -1 to 1: stacks of pictures."""
     span = len(frames) - (count - 1) * hop
@@ -142,6 +149,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "efficientnet-lite0": Extractor(
         "picture", lambda frames, hop, count: efficientnet_floats(frames), "frames", span=1, batch=8
     ),
+    "resnet50": Extractor("picture", _resnet, "frames", side=256, span=1, batch=8),
     # The pictures are made by a 25 fps grid, a stack after the other; the last one may be a fifth only.
     "i3d": Extractor("picture", _i3d, "frames", fps=25.0, side=256, batch=1, end="cycle", end_part=0.2),
     LOG_MEL: Extractor(
@@ -153,7 +161,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
 }
 """By the name that a card's streams give them."""
 
-GRAPHS = {"i3d": "i3d_rgb"}
+GRAPHS = {"i3d": "i3d_rgb", "resnet50": "features"}
 """Extractors whose graph has another name than they themselves."""
 
 
@@ -171,8 +179,8 @@ class Stream:
     """Of optical flow, which published networks add to what pictures give: "file", "none", or not wanted."""
 
     @classmethod
-    def from_card(cls, data: Any, where: str) -> Stream:
-        """Raises BundleError naming `where` and what is wrong."""
+    def from_card(cls, data: Any, where: str, also: Collection[str] = ()) -> Stream:
+        """Raises BundleError naming `where` and what is wrong; `also`: extractors that the caller has."""
         try:
             found = cls(
                 str(data["extractor"]), float(data["step_s"]), float(data["length_s"]), int(data["width"]),
@@ -182,10 +190,8 @@ class Stream:
             raise BundleError(
                 f"{where}: wanted extractor, step_s, length_s, width, there is {data!r}: {first_line(error)}"
             ) from None
-        if found.extractor not in EXTRACTORS:
-            raise BundleError(
-                f"{where}: no such extractor: {found.extractor}; there is: {', '.join(EXTRACTORS)}"
-            )
+        if found.extractor not in (known := (*EXTRACTORS, *also)):
+            raise BundleError(f"{where}: no such extractor: {found.extractor}; there is: {', '.join(known)}")
         if not min(found.step_s, found.length_s, found.width) > 0:
             raise BundleError(f"{where}: step_s, length_s and width must be more than 0")
         return found
@@ -448,6 +454,11 @@ def flow_file(media: Path) -> Path:
     return media.with_name(f"{media.stem}_flow.npy")
 
 
+def rows_file(media: Path) -> Path:
+    """Where rows of the extractor `FILE` are looked for: `film_features.npy` beside `film.mp4`."""
+    return media.with_name(f"{media.stem}_features.npy")
+
+
 def add_flow(rows: Rows, flow: np.ndarray) -> Rows:
     """Rows of pictures with those of optical flow summed; `flow` (n, d) counts from the file's zero.
 
@@ -460,16 +471,16 @@ def add_flow(rows: Rows, flow: np.ndarray) -> Rows:
     return replace(rows, values=values)
 
 
-def read_flow(path: Path, width: int) -> np.ndarray:
-    """Float32 (n, width).
+def read_rows(path: Path, width: int, what: str = "features") -> np.ndarray:
+    """Float32 (n, width), counted from the file's zero.
 
     Raises:
         MediaError: no such array there.
     """
     try:
-        flow = np.load(path, allow_pickle=False)
+        rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise MediaError(f"{path.name}: not an array of flow features: {first_line(error)}") from error
-    if flow.ndim != 2 or flow.shape[1] != width:
-        raise MediaError(f"{path.name}: wanted flow features (rows, {width}), there is {flow.shape}")
-    return flow.astype(np.float32)
+        raise MediaError(f"{path.name}: not an array of {what}: {first_line(error)}") from error
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise MediaError(f"{path.name}: wanted {what} (rows, {width}), there is {rows.shape}")
+    return rows.astype(np.float32)

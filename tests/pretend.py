@@ -1,7 +1,8 @@
-"""A captions bundle that tests make up: it hears whistles and hums, sees red and green, and says so.
+"""Bundles that tests make up: one hears whistles and hums, sees red and green, and says so; the other makes
+foley of what it sees, whistles where red shows and hums where green does.
 
-Its graphs are functions of numpy that can be worked out by hand, behind the card and the names that real ones
-have. And films of plain colours and tones, of which it tells the truth.
+Their graphs are functions of numpy that can be worked out by hand, behind the card and the names that real
+ones have. And films of plain colours and tones, of which it tells the truth.
 """
 
 from __future__ import annotations
@@ -53,13 +54,29 @@ class Pretended:
     asked: list[str] = field(default_factory=list)
     """Names of graphs, as they were asked."""
 
-    def __getitem__(self, name: str) -> Callable[..., dict[str, np.ndarray]]:
-        def ask(**inputs: np.ndarray) -> dict[str, np.ndarray]:
-            assert inputs.keys() == self.card.graphs[name].inputs.keys()
-            self.asked.append(name)
-            return self.graphs[name](**inputs)
+    def __contains__(self, name: str) -> bool:
+        return name in self.card.graphs
 
-        return ask
+    def __getitem__(self, name: str) -> _Asked:
+        return _Asked(self, name)
+
+
+@dataclass
+class _Asked:
+    """Looks like `bundles.Model`."""
+
+    of: Pretended
+    name: str
+
+    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        assert inputs.keys() == self.of.card.graphs[self.name].inputs.keys()
+        self.of.asked.append(self.name)
+        return self.of.graphs[self.name](**inputs)
+
+    def loop(self, batch: int, capacity: int) -> Any:
+        """What is asked step by step is made anew for each loop."""
+        self.of.asked.append(self.name)
+        return self.of.graphs[self.name](batch, capacity)
 
 
 def pretended(
@@ -247,3 +264,134 @@ def with_streams(bundle: Pretended, **streams: dict[str, Any]) -> Pretended:
     numbers = dict(bundle.card.preprocessing)
     numbers["streams"] = {name: each | streams.get(name, {}) for name, each in numbers["streams"].items()}
     return replace(bundle, card=replace(bundle.card, preprocessing=numbers))
+
+
+# A foley bundle: it whistles where red shows, and hums where green does.
+
+SOUNDS = ("whistle", "hum")
+ROWS, COLUMNS, CODES = 2, 8, 4
+COLUMN = 16 * 256
+"""Samples of a column of codes: a part of `COLUMNS` lasts 1.49 s."""
+FOLEY_NUMBERS: dict[str, Any] = {
+    "sample_rate": 22050, "hop": 256, "mels": 80, "rows": ROWS, "columns": COLUMNS, "codes": CODES,
+    "frames_per_column": 16, "mel_frames": 16 * COLUMNS, "capacity": 3 + ROWS * COLUMNS,
+    "features": {
+        "extractor": "efficientnet-lite0", "output": "logits", "step_s": 0.5, "count": 2, "width": 3,
+        "pick": "resample",
+    },
+    "sampling": {"temperature": 1.0, "top_k": 2},
+    "class_token": True,
+    "sees": {"whistle": [0], "hum": [1]},
+    "sure": 0.5,
+    "words": {"whistle": ["whistling"], "hum": ["drone"]},
+}  # fmt: skip
+
+
+def pretended_foley(
+    *,
+    graphs: Sequence[str] = ("condition", "step", "decode", "encode", "vocode", "hear"),
+    **numbers: Any,
+) -> Pretended:
+    """A bundle of two sounds.
+
+    Args:
+        graphs: those that it has.
+        numbers: of its card, instead of those that are usual.
+    """
+    past = {f"past_{each}_0": ("batch", 1, "capacity", 1) for each in ("key", "value")}
+    present = {name.replace("past", "present"): shape for name, shape in past.items()}
+    prefix, codes = {"prefix": ("batch", "p", 4)}, {"codes": ("batch", "columns", ROWS)}
+    mel = {"mel": ("batch", 80, "frames")}
+    every = {
+        "condition": ({"features": ("batch", "n", 3), "class": ("batch",)}, prefix, foley_condition),
+        "step": (
+            {**prefix, "codes": ("batch", "t"), "past_length": (1,), **past},
+            {"scores": ("batch", CODES), **present},
+            None,
+        ),
+        "decode": (codes, mel, foley_decode),
+        "encode": (mel, codes, foley_encode),
+        "vocode": (mel, {"samples": ("batch", "samples")}, foley_vocode),
+        "hear": (mel, {"heard": ("batch", len(SOUNDS))}, foley_hear),
+    }
+    cards = {
+        name: Graph(f"{name}.onnx", "0" * 64, dict(given), dict(got))
+        for name, (given, got, _) in every.items()
+        if name in graphs
+    }
+    colours = _feature("efficientnet-lite0", "frames", see)
+    words = Graph("main.onnx", "0" * 64, {"frames": ("n", 3, 224, 224)}, {"logits": ("n", 3)})
+    colours.card = replace(colours.card, graphs={"main": words}, classes=("rose, red flower", "grass", "sky"))
+    return Pretended(
+        Card("foley", "pretended foley", "1", cards, FOLEY_NUMBERS | numbers, SOUNDS),
+        {name: every[name][2] or FoleyLoop for name in cards},
+        {"efficientnet-lite0": colours},
+    )
+
+
+def foley_condition(**given: np.ndarray) -> dict[str, np.ndarray]:
+    """A row a picture, its last number 0, and a row that tells the class in its first, its last number 1."""
+    pictures = np.pad(given["features"], ((0, 0), (0, 0), (0, 1)))
+    wanted = np.zeros((len(pictures), 1, 4), np.float32)
+    wanted[:, 0, 0], wanted[:, 0, 3] = given["class"], 1
+    return {"prefix": np.concatenate([pictures, wanted], axis=1)}
+
+
+class FoleyLoop:
+    """Codes 0 and 1 of a whistle, 2 and 3 of a hum, one as likely as the other."""
+
+    def __init__(self, batch: int, capacity: int) -> None:
+        self.batch, self.capacity = batch, capacity
+        self.length = 0
+        self.wanted = np.zeros(batch, np.int64)
+
+    def __call__(self, *, prefix: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        if not self.length:
+            assert prefix.shape[1], "something must stand before the first code"
+            told = prefix[:, -1, 3] == 1
+            self.wanted = np.where(told, prefix[:, -1, 0], prefix[:, 0, 1] > prefix[:, 0, 0]).astype(int)
+        self.length += prefix.shape[1] + codes.shape[1]
+        assert self.length <= self.capacity
+        assert len(prefix) == len(codes) == self.batch
+        scores = np.full((self.batch, CODES), -9.0, np.float32)
+        for row, sound in enumerate(self.wanted):
+            scores[row, 2 * sound : 2 * sound + 2] = 0
+        return scores
+
+
+BANDS = (60, 50, 20, 10)
+"""The band of a spectrogram that each code lights."""
+
+
+def foley_decode(codes: np.ndarray) -> dict[str, np.ndarray]:
+    batch, columns, rows = codes.shape
+    mel = np.full((batch, 80, 16 * columns), 0.2, np.float32)
+    for code, band in enumerate(BANDS):
+        for row in range(rows):
+            lit = np.repeat(codes[:, :, row] == code, 16, axis=1)
+            mel[:, band + row, :][lit] = 0.8
+    return {"mel": mel}
+
+
+def foley_encode(mel: np.ndarray) -> dict[str, np.ndarray]:
+    tiles = mel.reshape(len(mel), 80, -1, 16).mean(axis=3)
+    found = [
+        np.stack([tiles[:, band + row] for band in BANDS], axis=-1).argmax(axis=-1) for row in range(ROWS)
+    ]
+    return {"codes": np.stack(found, axis=-1)}
+
+
+def foley_vocode(mel: np.ndarray) -> dict[str, np.ndarray]:
+    """A tone for every band that is lit."""
+    at_s = np.arange(256 * mel.shape[2]) / 22050
+    samples = np.zeros((len(mel), len(at_s)))
+    for band in (band + row for band in BANDS for row in range(ROWS)):
+        lit = np.repeat(mel[:, band] > 0.5, 256, axis=1)
+        samples += 0.2 * lit * np.sin(2 * np.pi * 60 * band * at_s)
+    return {"samples": samples.astype(np.float32)}
+
+
+def foley_hear(mel: np.ndarray) -> dict[str, np.ndarray]:
+    high, low = (mel[:, bands].mean(axis=(1, 2)) for bands in (slice(40, 80), slice(0, 40)))
+    whistles = np.clip(0.5 + 20 * (high - low), 0.01, 0.99)
+    return {"heard": np.log(np.stack([whistles, 1 - whistles], axis=1)).astype(np.float32)}

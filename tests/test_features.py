@@ -235,10 +235,10 @@ def test_flow_beside_the_media_is_added_where_it_is(tmp_path: Path) -> None:
     assert path.name == "film_flow.npy"
     np.save(path, np.full((6, 2), [[1.0, 2.0]]))
     rows = Rows(np.zeros((4, 2), np.float32), 4 * 2.56, 2.56, 2.56)
-    summed = features.add_flow(rows, features.read_flow(path, 2))
+    summed = features.add_flow(rows, features.read_rows(path, 2, "flow features"))
     assert summed.values.tolist() == [[1, 2], [1, 2], [0, 0], [0, 0]]
     with pytest.raises(MediaError, match="1024"):
-        features.read_flow(path, 1024)
+        features.read_rows(path, 1024, "flow features")
     path.write_bytes(b"no array")
     with pytest.raises(MediaError, match="film_flow"):
-        features.read_flow(path, 2)
+        features.read_rows(path, 2, "flow features")

@@ -492,7 +492,9 @@ def _with_flow(
         why = "" if stream.flow != "file" or path.is_file() else f" ({path.name} isn't there)"
         if stream.flow == "file" and path.is_file():
             try:
-                rows = features.add_flow(chapter.rows[name], features.read_flow(path, stream.width))
+                rows = features.add_flow(
+                    chapter.rows[name], features.read_rows(path, stream.width, "flow features")
+                )
             except MediaError as error:
                 why = f" ({first_line(error)})"
             else:
