@@ -33,7 +33,9 @@ import torch
 from torch import Tensor
 
 from models import pickled
+from models.training import Processes
 from otio_avassist.errors import AvAssistError
+from otio_avassist.whole import replacing
 
 MELS = "melspec_10s_22050hz"
 SOUNDS = "audio_10s_22050hz"
@@ -106,7 +108,7 @@ class Clips:
 
     def _mel(self, clip: Clip) -> np.ndarray:
         path = self.path(clip, MELS, "_mel.npy")
-        mel = _read(path)
+        mel = read_array(path)
         if mel.ndim != 2 or mel.shape[1] < self.size.crop:
             raise DataError(f"{path}: a spectrogram of {self.size.crop} columns was wanted, not {mel.shape}")
         # As published: the middle of the first 860.
@@ -161,13 +163,18 @@ class Clips:
 
     def _features_of(self, clip: Clip, folder: str) -> np.ndarray:
         path = self.path(clip, folder, ".npy")
-        rows = _read(path) if path.exists() else pickled.read_array(path.with_name(f"{path.stem}.pkl"))
+        rows = read_array(path) if path.exists() else pickled.read_array(path.with_name(f"{path.stem}.pkl"))
         if rows.ndim != 2:
             raise DataError(f"{path.with_suffix('')}: rows of features were wanted, not {rows.shape}")
         return rows
 
 
-def _read(path: Path) -> np.ndarray:
+def read_array(path: Path) -> np.ndarray:
+    """What a file of numpy holds.
+
+    Raises:
+        DataError: nothing, or objects.
+    """
     try:
         return np.load(path)
     except (OSError, ValueError, EOFError) as error:
@@ -328,10 +335,25 @@ def statistics(clips: Clips) -> np.ndarray:
     """
     total = np.zeros(0)
     for clip in clips.clips:
-        mel = np.asarray(_read(clips.path(clip, MELS, "_mel.npy")), np.float64)
+        mel = np.asarray(read_array(clips.path(clip, MELS, "_mel.npy")), np.float64)
         each = np.stack([mel.mean(1), mel.std(1)], 1)
         total = each if not len(total) else total + each
     return total / len(clips)
+
+
+def kept_statistics(clips: Clips, folder: Path, processes: Processes) -> np.ndarray:
+    """The same, from `statistics.txt` of a run's folder: they take a look at every file, but once.
+
+    Raises:
+        DataError: a file can't be read.
+    """
+    path = folder / "statistics.txt"
+    if processes.rank == 0 and not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
+            np.savetxt(part, statistics(clips), fmt="%.8f")
+    processes.wait()
+    return read_statistics(path)
 
 
 def read_statistics(path: Path) -> np.ndarray:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,11 +27,8 @@ from models.foley import data, options, trained
 from models.foley.config import ClassifierConfig
 from models.foley.data import Clips, Layout, Size
 from models.training import Learning, Processes, Progress, drawn, read_settings, steps_an_epoch
-from otio_avassist.whole import replacing
 
 NAMES = {"melception": "Melception", "vggishish": "VGGish-ish"}
-AUXILIARY = 0.4
-"""What Inception's auxiliary head counts for in its own paper."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,9 @@ def configure(settings: Settings, clips: Clips) -> ClassifierConfig:
 
 
 def loss_of(network: nn.Module, mels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of standardised spectrograms (B, 1, 80, T), and the logits (B, classes).
-
-    Where a network in training has an auxiliary head, that learns too.
-    """
-    answered = network(mels)
-    if isinstance(answered, tuple):
-        logits, auxiliary = answered
-        return F.cross_entropy(logits, targets) + AUXILIARY * F.cross_entropy(auxiliary, targets), logits
-    return F.cross_entropy(answered, targets), answered
+    """Cross-entropy of standardised spectrograms (B, 1, 80, T), and the logits (B, classes)."""
+    logits = network(mels)
+    return F.cross_entropy(logits, targets), logits
 
 
 def train(
@@ -95,9 +85,11 @@ def train(
     learnt, held_out = sets
     config = configure(settings, learnt)
     network = processes.synchronised(trained.classifier(settings.network, config)).to(processes.device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    # Melception's auxiliary head isn't asked, and doesn't learn.
+    parameters = [each for each in network.parameters() if each.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
     learning = Learning(optimizer, processes, settings.precision)
-    statistics = torch.from_numpy(processes.from_first(_statistics(learnt, folder, processes)))
+    statistics = torch.from_numpy(data.kept_statistics(learnt, folder, processes))
     progress = Progress(
         folder,
         processes,
@@ -152,18 +144,6 @@ def train(
     progress.resume()
     progress.walk(make, learn, look, keep, until=until)
     return progress
-
-
-def _statistics(clips: Clips, folder: Path, processes: Processes) -> np.ndarray | None:
-    """Of the training set; kept beside the run, since they take a look at every file."""
-    if processes.rank:
-        return None
-    path = folder / "statistics.txt"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            np.savetxt(part, data.statistics(clips), fmt="%.8f")
-    return data.read_statistics(path)
 
 
 @click.command()
