@@ -82,8 +82,11 @@ class CodebookLoss(nn.Module):
         if self.perceptual_loss is not None and self.weights.perceptual:
             perceptual = self.perceptual_loss(x, made).mean()
         reconstruction = pixels + self.weights.perceptual * perceptual
-        judged = -self.discriminator(made).mean()
-        weight = self.weights.judge * self._balance(reconstruction, judged, last_weight)
+        # A judge of weight 0 isn't asked; one that doesn't count yet is, as published, for the log.
+        judged = weight = x.new_zeros(())
+        if self.weights.judge:
+            judged = -self.discriminator(made).mean()
+            weight = self.weights.judge * self._balance(reconstruction, judged, last_weight)
         counts = self._counts(step)
         total = reconstruction + counts * weight * judged + self.weights.codebook * codebook
         return GeneratorLosses(

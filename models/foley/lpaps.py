@@ -89,12 +89,15 @@ class LPAPS(nn.Module):
         weights = network.features.state_dict()
         for layers in own.net.children():
             layers.load_state_dict({name: weights[name] for name in layers.state_dict()})
-        mean, deviation = statistics.T.float().reshape(2, 1, 1, -1, 1)
-        # Spectrograms come in [-1, 1] here.
-        own.scaling_layer.load_state_dict({"shift": 2 * mean - 1, "scale": 2 * deviation})
+        own.standardise(statistics)
         for number in range(len(SLICES)):
             nn.init.ones_(getattr(own, f"lin{number}").model[1].weight)
         return own
+
+    def standardise(self, statistics: Tensor) -> None:
+        """Take mean and deviation (mels, 2) of bands of [0, 1] spectrograms; here they come in [-1, 1]."""
+        mean, deviation = statistics.T.float().reshape(2, 1, 1, -1, 1)
+        self.scaling_layer.load_state_dict({"shift": 2 * mean - 1, "scale": 2 * deviation})
 
     def features(self, x: Tensor) -> list[Tensor]:
         """What each slice makes of (B, 1, mels, T), (B, C, mels / 2^k, T / 2^k)."""
@@ -111,5 +114,5 @@ class LPAPS(nn.Module):
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Channels of length 1. Where all are 0 the gradient is 0; that of the square root of a sum is NaN."""
+    """Each place's channels, at length 1."""
     return x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + EPS)
