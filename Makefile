@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions train-sync train-captions experiment-captions clean
+.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions experiment-captions clean
 
 PYTHON = python3
 VENV = .venv
@@ -23,6 +23,7 @@ help:
 	@echo "make lint        ruff and mypy"
 	@echo "make bench       the figures that the README gives"
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
+	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make experiment-captions   the papers' tables in small"
@@ -46,6 +47,10 @@ bench: $(DEV)
 # The authors' way that the speed is compared with is PyTorch.
 bench-captions: $(TRAIN)
 	$(BIN)/python -m bench.captions $(ARGS)
+
+# The judge that takes are compared with real sounds by is PyTorch.
+bench-foley: $(TRAIN)
+	$(BIN)/python -m bench.foley $(ARGS)
 
 train-sync: $(TRAIN)
 	$(BIN)/python -m models.sync.train $(ARGS)

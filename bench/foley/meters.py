@@ -18,7 +18,7 @@ SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065
 HIGH_PASS = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
 BLOCK_S, STEP_S = 0.4, 0.1
 ABSOLUTE_LUFS, RELATIVE_LU = -70.0, -10.0
-NEAR_S, AROUND_S = 0.012, 0.5
+NEAR_S, AROUND_S = 0.1, 0.5
 LOUDER = 4.0
 """A bend in the wave so many times as sharp as any around it is a click."""
 
