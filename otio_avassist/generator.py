@@ -122,15 +122,15 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a picture asks for."""
+class Seen:
+    """What pictures ask for."""
 
     sound: str | None
     """One of the bundle's sounds; None: none of them."""
     confidence: float
     """0 to 1: how sure the picture is read so."""
-    seen: str
-    """What it shows, in words; empty where the network of the pictures has no words."""
+    words: str
+    """What the picture shows; empty where the network that looks at it has no words."""
 
 
 class Generator:
@@ -200,7 +200,7 @@ class Generator:
         makes = ", ".join(self.sounds) or "only what the picture asks for"
         raise UsageError(f"no such sound: {words}; {self.name} makes: {makes}")
 
-    def wish(self, pictures: Iterable[np.ndarray]) -> Wish:
+    def look(self, pictures: Iterable[np.ndarray]) -> Seen:
         """What pictures ask for on the whole: rows (n, d) of `eyes`, in any pieces."""
         total, count = np.zeros(()), 0
         for rows in pictures:
@@ -209,12 +209,12 @@ class Generator:
             total = total + (likely / likely.sum(axis=1, keepdims=True)).sum(axis=0)
             count += len(rows)
         if not count or not self.numbers.sees:
-            return Wish(None, 0.0, "")
+            return Seen(None, 0.0, "")
         mean = total / count
         shares = {sound: float(mean[list(classes)].sum()) for sound, classes in self.numbers.sees.items()}
         best = max(shares, key=lambda sound: shares[sound])
         sure = shares[best] >= self.numbers.sure
-        return Wish(best if sure else None, shares[best], self._words_for(int(mean.argmax())))
+        return Seen(best if sure else None, shares[best], self._words_for(int(mean.argmax())))
 
     @property
     def _width_of_logits(self) -> int:
@@ -355,7 +355,19 @@ class Generator:
     def relevance(self, samples: np.ndarray, sound: str) -> float | None:
         """0 to 1: how surely a sound at the bundle's rate is heard as what it is meant to be; None: nobody
         can tell."""
-        if "hear" not in self._bundle.card.graphs or sound not in self.sounds or not len(samples):
+        likely = self._heard(samples)
+        return float(likely[self.sounds.index(sound)]) if likely is not None else None
+
+    def heard_as(self, samples: np.ndarray) -> str | None:
+        """The sound that a real one is surely heard as."""
+        likely = self._heard(samples)
+        if likely is None or likely.max() < self.numbers.sure:
+            return None
+        return self.sounds[int(likely.argmax())]
+
+    def _heard(self, samples: np.ndarray) -> np.ndarray | None:
+        """(sounds,): how surely it is heard as each."""
+        if "hear" not in self._bundle.card.graphs or not len(samples):
             return None
         frames = self.numbers.columns * self.numbers.frames_per_column
         # A short one is heard again and again, as the network heard short ones when it learnt.
@@ -363,7 +375,7 @@ class Generator:
         count = mel.shape[1] // frames
         mels = np.stack([mel[:, at * frames : (at + 1) * frames] for at in range(count)])
         heard = self._bundle["hear"](mel=mels)["heard"]
-        return float(np.exp(heard[:, self.sounds.index(sound)]).mean())
+        return np.asarray(np.exp(heard).mean(axis=0))
 
 
 def picked(every: int, count: int) -> np.ndarray:

@@ -7,8 +7,10 @@ block, so that a long sound costs no more memory than its samples. Knows no time
 from __future__ import annotations
 
 import math
+import os
+import struct
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +22,7 @@ import numpy as np
 from av.filter import Graph
 
 from otio_avassist import windows
+from otio_avassist.media import opened
 from otio_avassist.whole import replacing
 
 RATE = 48_000
@@ -47,6 +50,12 @@ class Level:
     true_peak_dbtp: float | None
     """Between the samples too; None: digital silence."""
 
+    def louder_by(self, gain_db: float) -> Level:
+        """Of the same sound, that much louder."""
+        return Level(*(None if each is None else round(each + gain_db, 2) for each in (
+            self.loudness_lufs, self.true_peak_dbtp
+        )))  # fmt: skip
+
 
 def write(
     path: Path,
@@ -56,7 +65,8 @@ def write(
     length: int,
     lead_in: int = 0,
     loudness_lufs: float = LOUDNESS_LUFS,
-) -> None:
+    comment: Callable[[Level], str] | None = None,
+) -> Level:
     """Write a sound as a WAV file, all of it or nothing.
 
     Args:
@@ -66,6 +76,10 @@ def write(
         length: of the file, in samples at `RATE`; what is missing is silence.
         lead_in: so many samples at `RATE` of silence come first; negative: so many are left out.
         loudness_lufs: what it is levelled to, as far as its peaks allow.
+        comment: what the file says of itself, where any program that lists comments shows it.
+
+    Returns:
+        How loud it has become.
 
     Raises:
         OutputError: it can't be written; nothing of it is left.
@@ -74,19 +88,47 @@ def write(
     # At half of full scale, whatever it was: the meter gives few digits of what is quiet.
     scale = 0.5 / peak if peak > 0 else 0.0
     said = measure(_finished(samples, rate, length, lead_in, scale))
-    gain = scale * _gain(said, loudness_lufs)
-    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setparams((1, 3, RATE, length, "NONE", ""))
-        for block in _finished(samples, rate, length, lead_in, gain):
-            file.writeframes(_bytes_of(block))
+    gain_db = _gain_db(said, loudness_lufs)
+    became = said.louder_by(gain_db)
+    with replacing(path) as temporary:
+        with wave.open(str(temporary), "wb") as file:
+            file.setparams((1, 3, RATE, length, "NONE", ""))
+            for block in _finished(samples, rate, length, lead_in, scale * 10 ** (gain_db / 20)):
+                file.writeframes(_bytes_of(block))
+        if comment is not None:
+            _add_comment(temporary, comment(became))
+    return became
 
 
-def _gain(said: Level, loudness_lufs: float) -> float:
+def _gain_db(said: Level, loudness_lufs: float) -> float:
     if said.true_peak_dbtp is None:
-        return 1.0
+        return 0.0
     room_db = PEAK_DBTP - PEAK_MARGIN_DB - said.true_peak_dbtp
-    wanted_db = math.inf if said.loudness_lufs is None else loudness_lufs - said.loudness_lufs
-    return float(10 ** (min(wanted_db, room_db) / 20))
+    return room_db if said.loudness_lufs is None else min(room_db, loudness_lufs - said.loudness_lufs)
+
+
+def _add_comment(path: Path, text: str) -> None:
+    """A list of one piece of information behind the samples; readers pass over what they don't know."""
+    said = text.encode() + b"\0"
+    said += b"\0" * (len(said) % 2)
+    listed = b"INFOICMT" + struct.pack("<I", len(said)) + said
+    with path.open("r+b") as file:
+        at = file.seek(0, os.SEEK_END)
+        # Chunks begin at even places.
+        file.write(b"\0" * (at % 2) + b"LIST" + struct.pack("<I", len(listed)) + listed)
+        size = file.tell() - 8
+        file.seek(4)
+        file.write(struct.pack("<I", size))
+
+
+def comment(path: Path) -> str:
+    """What a sound file says of itself; empty where it says nothing.
+
+    Raises:
+        MediaError: it can't be read as one.
+    """
+    with opened(path) as container:
+        return str(container.metadata.get("comment", ""))
 
 
 def _finished(samples: np.ndarray, rate: int, length: int, lead_in: int, gain: float) -> Iterator[np.ndarray]:
@@ -160,14 +202,18 @@ def _metered(blocks: Iterable[np.ndarray]) -> Level:
     )
 
 
+def duration_s(path: Path) -> float:
+    """Of a sound file, as its header says; raises MediaError where it has none that can be read."""
+    return windows.probe(path).duration_s or 0.0
+
+
 def read(path: Path, *, rate: int = RATE) -> np.ndarray:
     """All of a sound file, mixed down to mono: float32 (N,).
 
     Raises:
         MediaError: it has no sound that can be read.
     """
-    duration_s = windows.probe(path).duration_s or 0.0
-    return windows.read_sound(windows.Stretch(path, 0.0, duration_s), rate=rate)
+    return windows.read_sound(windows.Stretch(path, 0.0, duration_s(path)), rate=rate)
 
 
 def level(path: Path) -> Level:
@@ -176,8 +222,7 @@ def level(path: Path) -> Level:
     Raises:
         MediaError: it has no sound that can be read.
     """
-    duration_s = windows.probe(path).duration_s or 0.0
-    coming = windows.sounds(windows.Stretch(path, 0.0, duration_s), rate=RATE)
+    coming = windows.sounds(windows.Stretch(path, 0.0, duration_s(path)), rate=RATE)
     return measure(window.samples for window in coming if window.samples is not None)
 
 

@@ -1,0 +1,504 @@
+"""Shots -> sounds for them: WAV files in takes, made by a generator, each as long as its shot.
+
+For each shot: what the picture asks for, or what somebody named; all takes side by side, part by part; level,
+ends and length as an editor wants them; and how well each is heard as what it is meant to be. A file's name
+tells by a digest everything that made it, so what is there already is taken, and a run that was stopped goes
+on where it was. Where the picture asks for what the generator can't make, nothing is made, and the finding
+says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from otio_avassist import features, sounds, windows
+from otio_avassist.catalogue import CATALOGUE
+from otio_avassist.errors import MediaError, OutputError, UsageError
+from otio_avassist.features import Rows
+from otio_avassist.findings import FoleyFinding, PassedOver, SyncFinding, Take
+from otio_avassist.generator import BATCH, Generator, Part, Seen
+from otio_avassist.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from otio_avassist.bundles import Bundle, Card
+    from otio_avassist.spans import MediaSpan, Shot
+
+MADE_SO = 1
+"""Of the way sounds are made: a file that was made another way isn't taken for the same."""
+KEPT_S = 60.0
+"""Features of a shot up to this length are kept; of a longer one they are made twice, to save memory."""
+AROUND_S = 30.0
+"""A sound is levelled to what is heard so much before and after it."""
+QUIET_LUFS = -45.0
+"""What is heard around counts from here on: nobody levels an effect to room noise."""
+LOUD_LUFS = -14.0
+"""Nor to what is louder than any broadcast."""
+UNHEARD = 0.1
+"""A take that is heard less surely as what it is meant to be is nothing to rely on."""
+UNNAMED = "sound"
+"""What a generator makes that has no names for its sounds."""
+LOOKING = 0.2
+"""Of the time that a shot takes."""
+LEAST_S = 0.5
+"""Pictures are looked at for at least so long, so that a single frame is a picture too."""
+EYES = "eyes"
+CHUNK = 1 << 16
+"""Bytes at a file's either end."""
+LEFT_OVER_S = 3600.0
+"""A temporary file this old was left by a process that was killed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to make, and how."""
+
+    takes: int = 1
+    seed: int = 0
+    """Of the first take; the second has the next number, and so on."""
+    sound: str | None = None
+    """What to make, whatever the picture shows; None: what it asks for."""
+    prime: windows.Stretch | None = None
+    """A real sound to go on from: more of this."""
+    primed_by: str = ""
+    """The same in words."""
+    loudness: float | Literal["auto"] = "auto"
+    """LUFS; auto: as loud as what is heard around, else EBU R 128's."""
+    around: tuple[MediaSpan, ...] = ()
+    """Sounds that are heard on the timeline."""
+    check_sync: bool = True
+    """Ask the sync network about each take."""
+    folder: Path | None = None
+    """Where the files go; it is made if need be. None only for a dry run."""
+    rate: float | None = None
+    """Frames per second of the timeline: files are never shorter than whole ones. None: the clip's own."""
+    dry_run: bool = False
+    """Say what would be made, and make nothing."""
+
+    def __post_init__(self) -> None:
+        if self.takes < 1 or self.seed < 0:
+            raise UsageError(
+                f"foley wants takes of 1 or more and a seed of 0 or more; there is {self.takes}, {self.seed}"
+            )
+        if self.loudness != "auto" and not -70 < self.loudness <= 0:
+            raise UsageError(f"foley wants a loudness of -70 to 0 LUFS or auto; there is {self.loudness:g}")
+
+
+@dataclass(frozen=True)
+class Network:
+    """All that is asked about a shot."""
+
+    bundle: Bundle
+    in_step: Callable[[Shot], SyncFinding | PassedOver] | None = None
+    """Whether a sound is in step with a picture."""
+
+    # What a report says of it.
+
+    @property
+    def card(self) -> Card:
+        return self.bundle.card
+
+    @property
+    def sha256(self) -> str:
+        return self.bundle.sha256
+
+    @property
+    def device(self) -> str:
+        return self.bundle.device
+
+    @property
+    def needs(self) -> Mapping[str, Bundle]:
+        return self.bundle.needs
+
+
+def analyse(
+    shots: Sequence[Shot], network: Network, options: Options, progress: Progress = silent
+) -> Iterator[FoleyFinding | PassedOver]:
+    """A finding for each shot, in their order; of one that can't be looked at, why.
+
+    Args:
+        shots: those that are to get a sound; a part of a clip will do.
+        progress: told seconds of shots; may raise CancelledError. What is made by then stays, and is taken
+            by the next run.
+
+    Raises:
+        BundleError: the bundle can't be used.
+        UsageError: it makes no sound of the name that was given, or can't go on from the one that was.
+        OutputError: a file can't be written; nothing of it is left.
+    """
+    making = _Making(network, options)
+    total_s = sum(shot.lead.duration_s for shot in shots)
+    done_s = 0.0
+    for shot in shots:
+
+        def tick(seconds: float, before_s: float = done_s, name: str = shot.lead.address.clip) -> None:
+            progress(before_s + seconds, total_s, name)
+
+        tick(0.0)
+        try:
+            yield making.of(shot, tick)
+        except MediaError as error:
+            yield PassedOver(shot, str(error))
+        done_s += shot.lead.duration_s
+    progress(total_s, total_s, "")
+
+
+class _Making:
+    """Everything that is the same for all shots of a run."""
+
+    def __init__(self, network: Network, options: Options) -> None:
+        self._network, self._options = network, options
+        self._generator = Generator(network.bundle)
+        self._named = self._generator.named(options.sound) if options.sound is not None else None
+        if options.folder is None and not options.dry_run:
+            raise UsageError("foley wants a folder for its files")
+        self._primed, heard = self._prime()
+        # Who wants more of a sound wants what it is, not what the picture shows.
+        self._named = self._named or heard
+
+    def _prime(self) -> tuple[np.ndarray | None, str | None]:
+        """(codes to go on from, the sound they are heard as)"""
+        prime = self._options.prime
+        if prime is None:
+            return None, None
+        numbers = self._generator.numbers
+        length_s = min(prime.duration_s, numbers.context * numbers.column_s)
+        last = replace(prime, start_s=prime.end_s - length_s, duration_s=length_s)
+        try:
+            samples = windows.read_sound(last, rate=numbers.rate)
+            return self._generator.codes_of(samples), self._generator.heard_as(samples)
+        except MediaError as error:
+            raise UsageError(f"can't go on from {prime.path.name}: {error}") from error
+
+    def of(self, shot: Shot, tick: Callable[[float], None]) -> FoleyFinding:
+        """Make what a shot wants.
+
+        Raises:
+            MediaError: it can't be looked at.
+        """
+        lead = shot.lead
+        watched = _Watched(shot, self._generator, self._parts(shot), tick)
+        seen = self._seen(watched)
+        doubts: tuple[str, ...] = ()
+        takes: tuple[Take, ...] = ()
+        target = None
+        makes = seen.sound is not None or not self._generator.numbers.class_token
+        if not makes:
+            doubts = (self._cannot(seen),)
+        elif not self._options.dry_run:
+            target = self._loudness(shot)
+            takes = self._takes(shot, seen.sound, target, watched)
+            doubts = _doubts(takes, seen.sound)
+        return FoleyFinding(
+            shot,
+            lead.record_start_s,
+            lead.record_start_s + lead.duration_s,
+            lead.start_s,
+            seen.sound or UNNAMED,
+            "generated",
+            takes,
+            seen.confidence,
+            (*doubts, *watched.doubts),
+            loudness_target_lufs=target,
+            primed_by=self._options.primed_by,
+            planned=self._options.dry_run and makes,
+        )
+
+    def _parts(self, shot: Shot) -> list[Part]:
+        return self._generator.parts(shot.lead.duration_s, 0 if self._primed is None else len(self._primed))
+
+    def _seen(self, watched: _Watched) -> Seen:
+        """What is to be made."""
+        generator = self._generator
+        if self._named is not None:
+            return Seen(self._named, 1.0, "")
+        if not generator.numbers.class_token:
+            return Seen(None, 1.0, "")
+        if not generator.numbers.sees:
+            makes = ", ".join(generator.sounds)
+            raise UsageError(f"{generator.name} must be told which sound to make; it makes: {makes}")
+        if not watched.pictures:
+            raise MediaError(f"{watched.why_blind}: a sound can only be made for it where one is named")
+        return generator.look(rows.values for rows in watched.looked_at())
+
+    def _cannot(self, seen: Seen) -> str:
+        shows = f"the picture shows {seen.words}, as far as can be told, and " if seen.words else ""
+        makes = ", ".join(self._generator.sounds)
+        return f"{shows}asks for none of the sounds that {self._generator.name} makes: {makes}".lstrip()
+
+    def _loudness(self, shot: Shot) -> float:
+        """What a shot's sound is levelled to."""
+        if self._options.loudness != "auto":
+            return self._options.loudness
+        lead = shot.lead
+        from_s, to_s = lead.record_start_s - AROUND_S, lead.record_start_s + lead.duration_s + AROUND_S
+        heard = [
+            _loudness(
+                span, max(from_s, span.record_start_s), min(to_s, span.record_start_s + span.duration_s)
+            )
+            for span in self._options.around
+        ]
+        counts = [each for each in heard if each is not None and each > QUIET_LUFS]
+        return min(LOUD_LUFS, round(fmean(counts), 1)) if counts else sounds.LOUDNESS_LUFS
+
+    def _takes(self, shot: Shot, sound: str | None, target: float, watched: _Watched) -> tuple[Take, ...]:
+        """All takes of a shot, best first."""
+        options = self._options
+        assert options.folder is not None
+        _make_folder(options.folder)
+        seeds = range(options.seed, options.seed + options.takes)
+        paths = [options.folder / self._name(shot, sound, target, seed) for seed in seeds]
+        takes = [_taken(path) for path in paths]
+        if None in takes:
+            # All of them, not only those that are missing: what 8 bits and large matrices give depends, by a
+            # hair, on what else is asked at once.
+            takes = []
+            for at in range(0, len(paths), BATCH):
+                takes += self._made(
+                    shot, sound, target, watched, seeds[at : at + BATCH], paths[at : at + BATCH]
+                )
+        found = [take for take in takes if take is not None]
+        return tuple(sorted(found, key=lambda take: -(take.relevance or 0.0)))
+
+    def _made(
+        self,
+        shot: Shot,
+        sound: str | None,
+        target: float,
+        watched: _Watched,
+        seeds: Sequence[int],
+        paths: Sequence[Path],
+    ) -> Iterator[Take]:
+        """Some takes, side by side."""
+        numbers = self._generator.numbers
+        place = int(_digest(_media_key(shot.lead), round(shot.lead.start_s, 1)), 16)
+        samples = np.zeros((len(seeds), math.ceil(shot.lead.duration_s * numbers.rate)), np.float32)
+        done = 0
+        for block in self._generator.make(
+            watched.parts,
+            watched.for_making(),
+            sound=sound,
+            # Of the shot too: the same sound twice in a cut would be heard to be the same.
+            randoms=[np.random.default_rng(np.random.SeedSequence([seed, place])) for seed in seeds],
+            primed=self._primed,
+        ):
+            block = block[:, : samples.shape[1] - done]
+            samples[:, done : done + block.shape[1]] = block
+            done += block.shape[1]
+            watched.made(done / numbers.rate)
+        for seed, path, take in zip(seeds, paths, samples, strict=True):
+            yield self._written(shot, sound, target, seed, path, take)
+
+    def _written(
+        self, shot: Shot, sound: str | None, target: float, seed: int, path: Path, samples: np.ndarray
+    ) -> Take:
+        facts = {
+            "seed": seed,
+            "relevance": self._generator.relevance(samples, sound) if sound is not None else None,
+        }
+        sounds.write(
+            path,
+            samples,
+            rate=self._generator.numbers.rate,
+            length=self._length(shot),
+            loudness_lufs=target,
+            comment=lambda level: json.dumps(facts | asdict(level)),
+        )
+        take = _taken(path)
+        if take is None:
+            raise OutputError(f"{path}: what was just written can't be read back")
+        return take
+
+    def _length(self, shot: Shot) -> int:
+        """Samples of a file: whole frames of the timeline, no less than the shot has."""
+        rate = self._options.rate or shot.lead.rate
+        return math.ceil(math.ceil(shot.lead.duration_s * rate - 1e-3) * sounds.RATE / rate - 1e-6)
+
+    def _name(self, shot: Shot, sound: str | None, target: float, seed: int) -> str:
+        """Of a take's file: what it is, and a digest of all that made it."""
+        options, lead = self._options, shot.lead
+        prime = None
+        if options.prime is not None:
+            prime = [_content(options.prime.path), options.prime.start_s, options.prime.end_s]
+        digest = _digest(
+            MADE_SO, self._network.sha256, _media_key(lead), lead.start_s, lead.duration_s,
+            self._length(shot), sound, target, seed, options.takes, prime,
+            options.check_sync and self._network.in_step is not None,
+        )  # fmt: skip
+        words = re.sub(r"[^a-z0-9]+", "-", (sound or UNNAMED).lower()).strip("-")
+        return f"foley_{words or UNNAMED}_{digest}.wav"
+
+
+class _Watched:
+    """The pictures of one shot, as rows for each part of its sound."""
+
+    def __init__(
+        self, shot: Shot, generator: Generator, parts: Sequence[Part], tick: Callable[[float], None]
+    ) -> None:
+        self.parts = parts
+        self.doubts: tuple[str, ...] = ()
+        self._span, self._tick = shot.picture, tick
+        self._duration_s = shot.lead.duration_s
+        self._generator = generator
+        self._kept: list[Rows] | None = None
+
+    @property
+    def pictures(self) -> bool:
+        return not self.why_blind
+
+    @cached_property
+    def why_blind(self) -> str:
+        """Why nothing is seen; empty where something is."""
+        stream = self._generator.numbers.stream
+        if self._span is None:
+            return "there is no picture"
+        if stream is None:
+            return f"{self._generator.name} looks at no pictures"
+        if stream.extractor == features.FILE:
+            path = features.rows_file(self._span.path)
+            return "" if path.is_file() else f"{path.name} with its features isn't there"
+        if self._generator.eyes is None:
+            entry = CATALOGUE.get(stream.extractor)
+            how = f"; to get it: {entry.how}" if entry else ""
+            return f"{stream.extractor}, by which pictures are known, isn't on this machine{how}"
+        return ""
+
+    def looked_at(self) -> Iterable[Rows]:
+        """The rows of all parts; of a short shot they are kept for the making."""
+        rows = self._rows(lambda seconds: self._tick(LOOKING * seconds))
+        if self._duration_s <= KEPT_S:
+            self._kept = list(rows)
+            return self._kept
+        return rows
+
+    def for_making(self) -> Iterator[Rows] | None:
+        """The rows of each part; None where they aren't wanted, or there are none."""
+        if not self._generator.numbers.stream:
+            return None
+        if not self.pictures:
+            self._doubt(f"its picture wasn't looked at: {self.why_blind}")
+            return None
+        return iter(self._kept) if self._kept is not None else self._rows(lambda seconds: None)
+
+    def made(self, seconds: float) -> None:
+        """So much of the sound is there."""
+        self._tick(LOOKING * self._duration_s + (1 - LOOKING) * min(seconds, self._duration_s))
+
+    def _rows(self, tick: Callable[[float], None]) -> Iterator[Rows]:
+        """Of each part, from the shot's start on; raises MediaError where there isn't one."""
+        stream, span, ask = self._generator.eyes, self._span, self._generator.ask()
+        assert span is not None
+        end_s = max(LEAST_S, self._duration_s)
+        ends_s = [(max(0.0, part.start_s), min(part.end_s, end_s)) for part in self.parts]
+        if stream is None or ask is None:
+            stream = self._generator.numbers.stream
+            assert stream is not None
+            values = features.read_rows(features.rows_file(span.path), stream.width)
+            every = Rows(values, -span.start_s, stream.step_s, stream.length_s)
+            yield from (every.between(*each) for each in ends_s)
+            return
+        fps, side = features.picture_grid({EYES: stream})
+        coming = windows.blocks(_stretch(span, 0.0, end_s), None, fps=fps, side=side, rate=0)
+        last: Rows | None = None
+        for chapter in features.chapters(coming, {EYES: stream}, {EYES: ask}, ends_s, tick=tick):
+            rows = chapter.rows[EYES]
+            if not len(rows.values):
+                if last is None:
+                    raise MediaError(chapter.problem or f"{span.media_name}: no picture of it can be decoded")
+                rows = last
+            if chapter.problem:
+                self._doubt(chapter.problem)
+            last = rows
+            yield rows
+
+    def _doubt(self, why: str) -> None:
+        if why not in self.doubts:
+            self.doubts += (why,)
+
+
+def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stretch:
+    return windows.Stretch(
+        span.path, span.start_s + from_s, duration_s,
+        stream=span.stream, channel=span.channel,
+        start_number=span.start_number, sequence_fps=span.sequence_fps,
+    )  # fmt: skip
+
+
+def _loudness(span: MediaSpan, from_s: float, to_s: float) -> float | None:
+    """Of what a span sounds like between two moments of the timeline; None: nothing that can be told."""
+    from_s, to_s = max(from_s, span.record_start_s), min(to_s, span.record_start_s + span.duration_s)
+    if to_s - from_s < sounds.METER_S:
+        return None
+    coming = windows.sounds(_stretch(span, from_s - span.record_start_s, to_s - from_s), rate=sounds.RATE)
+    try:
+        return sounds.measure(window.samples for window in coming if window.samples is not None).loudness_lufs
+    except MediaError:
+        return None
+
+
+def _doubts(takes: Sequence[Take], sound: str | None) -> tuple[str, ...]:
+    found = []
+    if all(take.loudness_lufs is None for take in takes):
+        found.append("silence came out")
+    elif takes and takes[0].relevance is not None and takes[0].relevance < UNHEARD:
+        found.append(f"no take is heard as {sound} by the network that listens to them")
+    return tuple(found)
+
+
+def _taken(path: Path) -> Take | None:
+    """A take that is there already, as its file tells; None: it isn't, or the file isn't one of ours."""
+    try:
+        facts = json.loads(sounds.comment(path))
+        return Take(
+            path,
+            int(facts["seed"]),
+            sounds.duration_s(path),
+            "generated",
+            relevance=facts["relevance"],
+            loudness_lufs=facts["loudness_lufs"],
+            true_peak_dbtp=facts["true_peak_dbtp"],
+        )
+    except (MediaError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises OutputError; clears away what a killed run left half-written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".foley_*"):
+            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
+                left.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
+
+
+def _media_key(span: MediaSpan) -> list[Any]:
+    return [_content(span.path), span.stream, span.channel, span.start_number]
+
+
+def _content(path: Path) -> list[Any]:
+    """What tells a file from others without reading all of it, wherever it lies."""
+    if not path.is_file():
+        return [path.name]
+    with path.open("rb") as file:
+        head = file.read(CHUNK)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - CHUNK))
+        return [size, hashlib.sha256(head + file.read(CHUNK)).hexdigest()]
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
