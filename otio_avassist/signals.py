@@ -26,6 +26,12 @@ FOLEY_BANDS = 80
 FOLEY_RANGE_HZ = (125, 7600)
 FOLEY_RANGE_DB = (-80, 20)
 """What 0 and 1 stand for in a spectrogram of which sounds are made."""
+AISFX_RATE = 44_100
+AISFX_FFT, AISFX_HOP, AISFX_BANDS = 2048, 1024, 96
+AISFX_BLOCK = 100
+"""Rows that aiSFX hears at once: 2.3 s."""
+AISFX_FULL = 9.457798957824707
+"""The largest value in what it learnt from, as the released code has it."""
 EXAMPLE_ROWS = 96
 """What VGGish and YAMNet hear at once, in rows of a mel spectrogram: 0.96 s."""
 
@@ -216,6 +222,42 @@ def _slaney_mel(hertz: np.ndarray) -> np.ndarray:
 
 def _slaney_hertz(mel: np.ndarray) -> np.ndarray:
     return np.minimum(mel, 15) * 200 / 3 * np.exp(np.maximum(mel - 15, 0) * np.log(6.4) / 27)
+
+
+def aisfx_log_mel(samples: np.ndarray) -> np.ndarray:
+    """What aiSFX's blocks are cut from: about 43 rows a second, of a sound with its peak at 1.
+
+    Of the two ways of the released code this is librosa's; the published one is Essentia's, which doesn't
+    level a sound and doesn't pad it.
+
+    Shape: (N,) mono at 44,100 Hz -> float32 (1 + N // 1024, 96), about 0 to 1.
+    """
+    samples = np.asarray(samples, np.float64)
+    padded = np.pad(samples / (np.abs(samples).max(initial=0.0) or 1.0), AISFX_FFT // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, AISFX_FFT)[::AISFX_HOP]
+    spectrum = np.fft.rfft(windows * _periodic_hann(AISFX_FFT))  # (T, 1025)
+    power = (spectrum.real**2 + spectrum.imag**2) @ _aisfx_bands()
+    return (np.log10(10_000 * power + 1) / AISFX_FULL).astype(np.float32)
+
+
+def aisfx_blocks(rows: np.ndarray) -> np.ndarray:
+    """Blocks of 100 rows, each beginning in the middle of the last; one at least, filled up with silence.
+
+    Shape: (T, 96) -> (n, 100, 96).
+    """
+    rows = np.pad(rows, ((0, max(0, AISFX_BLOCK - len(rows))), (0, 0)))
+    blocks = np.lib.stride_tricks.sliding_window_view(rows, AISFX_BLOCK, axis=0)[:: AISFX_BLOCK // 2]
+    return np.moveaxis(blocks, 2, 1)
+
+
+@cache
+def _aisfx_bands() -> np.ndarray:
+    """Triangles even in HTK's mel, over hertz, each summing to 1. Shape: (1025, 96)."""
+    bins = np.linspace(0, AISFX_RATE / 2, AISFX_FFT // 2 + 1)[:, None]
+    edges = 700 * np.expm1(np.linspace(0, _htk_mel(np.array(AISFX_RATE / 2)), AISFX_BANDS + 2) / 1127)
+    low, peak, high = edges[:-2], edges[1:-1], edges[2:]
+    bands = np.maximum(0, np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak)))
+    return bands / bands.sum(axis=0)
 
 
 def i3d_floats(frames: np.ndarray, *, size: int = 224) -> np.ndarray:

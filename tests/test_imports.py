@@ -28,13 +28,14 @@ FORBIDDEN = {
             "speech",
             "captioner",
             "generator",
+            "library",
             "moments",
             "sounds",
         )
     },
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "av"}
-        for name in ("signals", "alignment", "bundles", "fetch", "sampling")
+        for name in ("signals", "alignment", "bundles", "fetch", "sampling", "laying", "wordpiece")
     },
     # Timelines know neither media nor arrays.
     **{
