@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.foley import meters
-from bench.foley.ear import Ear
+from bench.foley import distances, heard, levels, meters, roundtrip, takes
+from bench.foley.ear import Ear, Heard
 from otio_avassist.bundles import Card, Graph, open_bundle
+from otio_avassist.generator import Generator
+from tests.pretend import pretended_foley
 
 RATE = meters.RATE
 
@@ -86,3 +90,70 @@ def test_an_untrained_copy_has_the_graphs_and_other_weights(tmp_path: Path):
     assert theirs == pytest.approx(weight, abs=1e-6)
     assert ours.shape == weight.shape
     assert np.abs(ours - weight).min() > 1e-4
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[takes.Made]:
+    """Takes of a frame, of a few, and of several parts."""
+    generator, place = Generator(pretended_foley()), tmp_path_factory.mktemp("takes")
+    return [
+        take
+        for seconds in (0.04, 0.2, 4.0)
+        for take in takes.make(generator, "whistle", place, seconds=seconds, seeds=[1, 2])
+    ]
+
+
+def test_takes_as_the_plugin_writes_them_have_no_faults(made):
+    assert [len(take.joins_s) for take in made] == [0, 0, 0, 0, 4, 4]
+    assert [levels.level(take).faults for take in made] == [()] * len(made)
+
+
+def test_what_is_wrong_with_a_take_is_said(made, tmp_path: Path):
+    take = made[-1]
+    rate, _, samples = levels.read(take.path)
+    join = round(take.joins_s[1] * rate)
+
+    def faults(changed: np.ndarray) -> str:
+        path = tmp_path / "changed.wav"
+        whole = np.round(np.clip(changed, -1, 1) * (2**15 - 1)).astype("<i2")
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(whole.tobytes())
+        return "; ".join(levels.level(replace(take, path=path)).faults)
+
+    assert faults(samples) == ""
+    assert "191999 samples, not 192000" in faults(samples[:-1])
+    assert "LUFS, not -23" in faults(samples / 4)
+    assert "dBTP" in faults(samples * 20)
+    assert "silent" in faults(samples * 0)
+    assert "clicks at" in faults(np.concatenate([samples[:join], samples[join:] + 0.3]))
+
+
+def test_each_take_is_held_against_the_next_sound_when_pairs_are_shuffled():
+    pairs = ["dog/0", "dog/1", "rain/0", "door/0"]
+    assert distances.shuffled(pairs) == ["rain/0", "rain/1", "door/0", "dog/0"]
+
+
+def test_a_take_counts_where_one_of_its_labels_is_among_the_five_likeliest():
+    labels = {"dog": ["Bark"], "cat": ["Meow"], "rain": ["Rain"], "hail": ["Rain"]}
+    order = ("Bark", "Rain", "A", "B", "Meow", "C")
+    found = [("dog", Heard(order, np.zeros(1))), ("cat", Heard((*order[:4], "C", "Meow"), np.zeros(1)))]
+    assert heard.share(found, labels) == 0.5
+    # As a cat and as rain or hail; as a dog and as rain or hail.
+    assert heard.wrong_share(found, labels) == 1.0
+    assert heard.wrong_share([("rain", found[0][1])], labels) == 1.0
+
+
+def test_a_sound_that_comes_back_as_it_was_keeps_its_label(fetched, tmp_path: Path):
+    fetched("yamnet")
+    rng = np.random.default_rng(0)
+    network = pretended_foley()
+    noise = (0.1 * rng.normal(size=22_050)).astype(np.float32)
+    ways = roundtrip.copies(network, noise)
+    assert list(ways)[-1] == "codes, vocoder"
+    assert all(len(copy) == len(noise) for copy in ways.values())
+    ear = Ear(threads=1)
+    label = ear.hear(noise, 22_050).labels[0]
+    assert ear.hear(ways["Griffin-Lim"], 22_050).rank([label]) <= 5
+    # Which codes there are says what can come back: nothing but tones.
+    assert ear.hear(ways["codes, vocoder"], 22_050).rank([label]) > 5
