@@ -9,14 +9,9 @@ says so.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
-import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -24,17 +19,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from otio_avassist import features, sounds, windows
+from otio_avassist import features, sounds, takes, windows
 from otio_avassist.catalogue import CATALOGUE
-from otio_avassist.errors import MediaError, OutputError, UsageError
+from otio_avassist.errors import MediaError, UsageError
 from otio_avassist.features import Rows
 from otio_avassist.findings import FoleyFinding, PassedOver, SyncFinding, Take
 from otio_avassist.generator import BATCH, Generator, Part, Seen
 from otio_avassist.progress import Progress, silent
+from otio_avassist.ranking import rank
+from otio_avassist.spans import Shot
+from otio_avassist.takes import UNNAMED, Made
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle, Card
-    from otio_avassist.spans import MediaSpan, Shot
+    from otio_avassist.spans import MediaSpan
 
 MADE_SO = 1
 """Of the way sounds are made: a file that was made another way isn't taken for the same."""
@@ -48,17 +46,11 @@ LOUD_LUFS = -14.0
 """Nor to what is louder than any broadcast."""
 UNHEARD = 0.1
 """A take that is heard less surely as what it is meant to be is nothing to rely on."""
-UNNAMED = "sound"
-"""What a generator makes that has no names for its sounds."""
 LOOKING = 0.2
 """Of the time that a shot takes."""
 LEAST_S = 0.5
 """Pictures are looked at for at least so long, so that a single frame is a picture too."""
 EYES = "eyes"
-CHUNK = 1 << 16
-"""Bytes at a file's either end."""
-LEFT_OVER_S = 3600.0
-"""A temporary file this old was left by a process that was killed."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +156,8 @@ class _Making:
         self._named = self._generator.named(options.sound) if options.sound is not None else None
         if options.folder is None and not options.dry_run:
             raise UsageError("foley wants a folder for its files")
+        if options.folder is not None and not options.dry_run:
+            takes.make_folder(options.folder)
         self._primed, heard = self._prime()
         # Who wants more of a sound wants what it is, not what the picture shows.
         self._named = self._named or heard
@@ -192,15 +186,15 @@ class _Making:
         watched = _Watched(shot, self._generator, self._parts(shot), tick)
         seen = self._seen(watched)
         doubts: tuple[str, ...] = ()
-        takes: tuple[Take, ...] = ()
+        ranked: tuple[Take, ...] = ()
         target = None
         makes = seen.sound is not None or not self._generator.numbers.class_token
         if not makes:
             doubts = (self._cannot(seen),)
         elif not self._options.dry_run:
             target = self._loudness(shot)
-            takes = self._takes(shot, seen.sound, target, watched)
-            doubts = _doubts(takes, seen.sound)
+            ranked = rank(self._takes(shot, seen.sound, target, watched), None, lead.duration_s).takes
+            doubts = tuple(_doubts(ranked, seen.sound))
         return FoleyFinding(
             shot,
             lead.record_start_s,
@@ -208,7 +202,7 @@ class _Making:
             lead.start_s,
             seen.sound or UNNAMED,
             "generated",
-            takes,
+            ranked,
             seen.confidence,
             (*doubts, *watched.doubts),
             loudness_target_lufs=target,
@@ -254,91 +248,95 @@ class _Making:
         return min(LOUD_LUFS, round(fmean(counts), 1)) if counts else sounds.LOUDNESS_LUFS
 
     def _takes(self, shot: Shot, sound: str | None, target: float, watched: _Watched) -> tuple[Take, ...]:
-        """All takes of a shot, best first."""
+        """All takes of a shot, in the order of their seeds."""
         options = self._options
-        assert options.folder is not None
-        _make_folder(options.folder)
         seeds = range(options.seed, options.seed + options.takes)
-        paths = [options.folder / self._name(shot, sound, target, seed) for seed in seeds]
-        takes = [_taken(path) for path in paths]
-        if None in takes:
-            # All of them, not only those that are missing: what 8 bits and large matrices give depends, by a
-            # hair, on what else is asked at once.
-            takes = []
-            for at in range(0, len(paths), BATCH):
-                takes += self._made(
-                    shot, sound, target, watched, seeds[at : at + BATCH], paths[at : at + BATCH]
-                )
-        found = [take for take in takes if take is not None]
-        return tuple(sorted(found, key=lambda take: -(take.relevance or 0.0)))
+        paths = [self._path(shot, sound or UNNAMED, target, seed, self._network.sha256) for seed in seeds]
+        if there := _all_there(paths):
+            return there
+        found: list[Take] = []
+        for at in range(0, len(paths), BATCH):
+            some = slice(at, at + BATCH)
+            found += self._written(shot, self._made(shot, sound, watched, seeds[some]), paths[some], target)
+        return tuple(found)
 
-    def _made(
-        self,
-        shot: Shot,
-        sound: str | None,
-        target: float,
-        watched: _Watched,
-        seeds: Sequence[int],
-        paths: Sequence[Path],
-    ) -> Iterator[Take]:
+    def _made(self, shot: Shot, sound: str | None, watched: _Watched, seeds: Sequence[int]) -> list[Made]:
         """Some takes, side by side."""
-        numbers = self._generator.numbers
-        place = int(_digest(_media_key(shot.lead), round(shot.lead.start_s, 1)), 16)
-        samples = np.zeros((len(seeds), math.ceil(shot.lead.duration_s * numbers.rate)), np.float32)
+        generator, lead = self._generator, shot.lead
+        rate = generator.numbers.rate
+        # Of the shot too: the same sound twice in a cut would be heard to be the same.
+        place = int(takes.digest(_media(lead), round(lead.start_s, 1)), 16)
+        samples = np.zeros((len(seeds), math.ceil(lead.duration_s * rate)), np.float32)
         done = 0
-        for block in self._generator.make(
+        for block in generator.make(
             watched.parts,
             watched.for_making(),
             sound=sound,
-            # Of the shot too: the same sound twice in a cut would be heard to be the same.
             randoms=[np.random.default_rng(np.random.SeedSequence([seed, place])) for seed in seeds],
             primed=self._primed,
         ):
             block = block[:, : samples.shape[1] - done]
             samples[:, done : done + block.shape[1]] = block
             done += block.shape[1]
-            watched.made(done / numbers.rate)
-        for seed, path, take in zip(seeds, paths, samples, strict=True):
-            yield self._written(shot, sound, target, seed, path, take)
+            watched.made(done / rate)
+        return [
+            Made(each, rate, "generated", seed, generator.relevance(each, sound) if sound else None)
+            for seed, each in zip(seeds, samples, strict=True)
+        ]
 
-    def _written(
-        self, shot: Shot, sound: str | None, target: float, seed: int, path: Path, samples: np.ndarray
-    ) -> Take:
-        facts = {
-            "seed": seed,
-            "relevance": self._generator.relevance(samples, sound) if sound is not None else None,
-        }
-        sounds.write(
-            path,
-            samples,
-            rate=self._generator.numbers.rate,
+    def _written(self, shot: Shot, made: Sequence[Made], paths: Sequence[Path], target: float) -> list[Take]:
+        in_step, picture = self._network.in_step, shot.picture
+        ask: Callable[[Take], SyncFinding | PassedOver] | None = None
+        if self._options.check_sync and in_step is not None and picture is not None:
+
+            def ask(take: Take) -> SyncFinding | PassedOver:
+                return in_step(_under(picture, take))
+
+        return takes.write(
+            made,
+            paths,
             length=self._length(shot),
+            duration_s=shot.lead.duration_s,
             loudness_lufs=target,
-            comment=lambda level: json.dumps(facts | asdict(level)),
+            ask=ask,
         )
-        take = _taken(path)
-        if take is None:
-            raise OutputError(f"{path}: what was just written can't be read back")
-        return take
 
     def _length(self, shot: Shot) -> int:
         """Samples of a file: whole frames of the timeline, no less than the shot has."""
         rate = self._options.rate or shot.lead.rate
         return math.ceil(math.ceil(shot.lead.duration_s * rate - 1e-3) * sounds.RATE / rate - 1e-6)
 
-    def _name(self, shot: Shot, sound: str | None, target: float, seed: int) -> str:
-        """Of a take's file: what it is, and a digest of all that made it."""
-        options, lead = self._options, shot.lead
-        prime = None
-        if options.prime is not None:
-            prime = [_content(options.prime.path), options.prime.start_s, options.prime.end_s]
-        digest = _digest(
-            MADE_SO, self._network.sha256, _media_key(lead), lead.start_s, lead.duration_s,
-            self._length(shot), sound, target, seed, options.takes, prime,
-            options.check_sync and self._network.in_step is not None,
+    def _path(self, shot: Shot, sound: str, target: float, *made_by: Any) -> Path:
+        """Of a take's file."""
+        options, lead, prime = self._options, shot.lead, self._options.prime
+        assert options.folder is not None
+        asks = options.check_sync and self._network.in_step is not None
+        primed_by = [takes.content(prime.path), prime.start_s, prime.end_s] if prime is not None else None
+        return options.folder / takes.name(
+            sound, MADE_SO, _media(lead), lead.start_s, lead.duration_s, self._length(shot), sound, target,
+            # What 8 bits and large matrices give depends, by a hair, on what else is asked at once.
+            options.takes, primed_by, asks, *made_by,
         )  # fmt: skip
-        words = re.sub(r"[^a-z0-9]+", "-", (sound or UNNAMED).lower()).strip("-")
-        return f"foley_{words or UNNAMED}_{digest}.wav"
+
+
+def _all_there(paths: Sequence[Path]) -> tuple[Take, ...]:
+    """The takes of files, if all of them are there; else none."""
+    there = [takes.read(path) for path in paths]
+    found = tuple(take for take in there if take is not None)
+    return found if len(found) == len(paths) else ()
+
+
+def _under(picture: MediaSpan, take: Take) -> Shot:
+    """A take where it is to be laid."""
+    laid = replace(
+        picture, kind="sound", url=str(take.path), path=take.path, start_s=0.0, media_start_s=0.0,
+        media_end_s=take.duration_s, stream=None, channel=None, start_number=None, sequence_fps=None,
+    )  # fmt: skip
+    return Shot(picture, laid, "overlap")
+
+
+def _media(span: MediaSpan) -> list[Any]:
+    return [takes.content(span.path), span.stream, span.channel, span.start_number]
 
 
 class _Watched:
@@ -448,57 +446,8 @@ def _loudness(span: MediaSpan, from_s: float, to_s: float) -> float | None:
         return None
 
 
-def _doubts(takes: Sequence[Take], sound: str | None) -> tuple[str, ...]:
-    found = []
-    if all(take.loudness_lufs is None for take in takes):
-        found.append("silence came out")
-    elif takes and takes[0].relevance is not None and takes[0].relevance < UNHEARD:
-        found.append(f"no take is heard as {sound} by the network that listens to them")
-    return tuple(found)
-
-
-def _taken(path: Path) -> Take | None:
-    """A take that is there already, as its file tells; None: it isn't, or the file isn't one of ours."""
-    try:
-        facts = json.loads(sounds.comment(path))
-        return Take(
-            path,
-            int(facts["seed"]),
-            sounds.duration_s(path),
-            "generated",
-            relevance=facts["relevance"],
-            loudness_lufs=facts["loudness_lufs"],
-            true_peak_dbtp=facts["true_peak_dbtp"],
-        )
-    except (MediaError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _make_folder(folder: Path) -> None:
-    """Raises OutputError; clears away what a killed run left half-written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".foley_*"):
-            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
-                left.unlink()
-    except OSError as error:
-        raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
-
-
-def _media_key(span: MediaSpan) -> list[Any]:
-    return [_content(span.path), span.stream, span.channel, span.start_number]
-
-
-def _content(path: Path) -> list[Any]:
-    """What tells a file from others without reading all of it, wherever it lies."""
-    if not path.is_file():
-        return [path.name]
-    with path.open("rb") as file:
-        head = file.read(CHUNK)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - CHUNK))
-        return [size, hashlib.sha256(head + file.read(CHUNK)).hexdigest()]
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+def _doubts(found: Sequence[Take], sound: str | None) -> Iterator[str]:
+    if all(take.loudness_lufs is None for take in found):
+        yield "silence came out"
+    elif found[0].relevance is not None and found[0].relevance < UNHEARD:
+        yield f"no take is heard as {sound} by the network that listens to them"

@@ -1,0 +1,165 @@
+"""Samples of takes -> files in a folder, ranked, moved and levelled; and back from files that are there.
+
+A file says in its comment what is known of it: a run that was stopped, or comes again, takes what is there
+for what it would make. Knows no timeline and no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from otio_avassist import sounds
+from otio_avassist.errors import MediaError, OutputError
+from otio_avassist.findings import Take
+from otio_avassist.ranking import Ask, rank
+
+UNNAMED = "sound"
+"""What nobody has a name for."""
+LEFT_OVER_S = 3600.0
+"""What is temporary and this old was left by a process that was killed."""
+CHUNK = 1 << 16
+"""Bytes at a file's either end."""
+KNOWN = ("seed", "source", "relevance", "audio_early_s", "sync_confidence", "shifted_s")
+"""What a file says of its take, beside its level."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A take that is no file yet."""
+
+    samples: np.ndarray
+    """Float mono, of any level."""
+    rate: int
+    source: str
+    """As `findings.Take` has it, and so are the others."""
+    seed: int | None = None
+    relevance: float | None = None
+
+
+def name(sound: str, *made_by: Any) -> str:
+    """Of a take's file, by what it is and all that made it (JSON values); editors take any of its letters."""
+    words = re.sub(r"[^a-z0-9]+", "-", sound.lower()).strip("-")
+    return f"foley_{words or UNNAMED}_{digest(*made_by)}.wav"
+
+
+def digest(*parts: Any) -> str:
+    """Twelve hexadecimal digits for JSON values."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def content(path: Path) -> list[Any]:
+    """What tells a file from others, wherever it lies, without reading all of it; of none, its name."""
+    if not path.is_file():
+        return [path.name]
+    try:
+        with path.open("rb") as file:
+            head = file.read(CHUNK)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - CHUNK))
+            return [size, hashlib.sha256(head + file.read(CHUNK)).hexdigest()]
+    except OSError as error:
+        raise MediaError(f"{path.name}: can't be read: {error.strerror or error}") from error
+
+
+def read(path: Path) -> Take | None:
+    """A take that is there already; None: it isn't, or the file isn't one of ours."""
+    try:
+        said = json.loads(sounds.comment(path))
+        known = {key: said[key] for key in KNOWN}
+        return Take(
+            path,
+            duration_s=sounds.duration_s(path),
+            loudness_lufs=said["loudness_lufs"],
+            true_peak_dbtp=said["true_peak_dbtp"],
+            **known,
+        )
+    except (MediaError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(
+    made: Sequence[Made],
+    paths: Sequence[Path],
+    *,
+    length: int,
+    duration_s: float,
+    loudness_lufs: float,
+    ask: Ask | None = None,
+) -> list[Take]:
+    """Write takes of one sound, each moved to where sync says, in the order they were given.
+
+    Args:
+        made: the takes.
+        paths: theirs, in one folder.
+        length: of the files, in samples at `sounds.RATE`.
+        duration_s: of the stretch they are for.
+        loudness_lufs: what they are levelled to.
+        ask: the sync network.
+
+    Raises:
+        OutputError: one can't be written; nothing of it is left.
+    """
+    with _sketches(paths[0].parent) as place:
+        drafts = []
+        for each, path in zip(made, paths, strict=True):
+            draft = place / path.name
+            if ask is not None:
+                sounds.write(draft, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs)
+            drafts.append(Take(draft, each.seed, length / sounds.RATE, each.source, each.relevance))
+        ranked = {take.path.name: take for take in rank(drafts, ask, duration_s).takes}
+    return [
+        _written(each, replace(ranked[path.name], path=path), length, loudness_lufs)
+        for each, path in zip(made, paths, strict=True)
+    ]
+
+
+def _written(made: Made, take: Take, length: int, loudness_lufs: float) -> Take:
+    facts = {key: getattr(take, key) for key in KNOWN}
+    level = sounds.write(
+        take.path,
+        made.samples,
+        rate=made.rate,
+        length=length,
+        lead_in=round(take.shifted_s * sounds.RATE),
+        loudness_lufs=loudness_lufs,
+        comment=lambda level: json.dumps(facts | vars(level)),
+    )
+    return replace(take, loudness_lufs=level.loudness_lufs, true_peak_dbtp=level.true_peak_dbtp)
+
+
+@contextmanager
+def _sketches(folder: Path) -> Iterator[Path]:
+    """A hidden folder for a while."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".foley_", dir=folder) as place:
+            yield Path(place)
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for takes, and clear away what a killed run left in it half-written.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".foley_*"):
+            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
