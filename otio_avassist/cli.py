@@ -26,7 +26,7 @@ FAILED = 1
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="otio-avassist")
 def avassist() -> None:
-    """Put sound back in step, and say what happens, on any timeline that OpenTimelineIO reads.
+    """Put sound back in step, say what happens, and make sounds, on any timeline that OpenTimelineIO reads.
 
     Your timeline is never changed in place unless you say so: a copy is mended, and a report says what was
     found, how sure it is, and what was done.
@@ -112,6 +112,44 @@ CAPTION_OPTIONS = (
         help="Take the stretches to describe from this file instead of finding them.",
     ),
 )  # fmt: skip
+FOLEY_OPTIONS = (
+    click.option(
+        "--takes", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
+        help="Sounds to choose from, the best one first.",
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
+        help="Another number makes other sounds, the same one the same.",
+    ),
+    click.option("--sound", metavar="NAME", help="Make this sound, whatever the picture asks for."),
+    click.option(
+        "--which", type=click.Choice(["silent", "all"]),
+        help="Pictures with nothing to hear under them, or all.  [default: silent; all of what is named]",
+    ),
+    click.option(
+        "--track", multiple=True, metavar="NAME", help="Only pictures on this track; repeatable."
+    ),
+    click.option("--clip", multiple=True, metavar="NAME", help="Only this clip; repeatable."),
+    click.option(
+        "--marker", multiple=True, metavar="NAME", help="Only under markers of this name; repeatable."
+    ),
+    click.option(
+        "--prime", metavar="START-END|FILE",
+        help="More of this: the sound at these times of the timeline, or of this file.",
+    ),
+    click.option(
+        "--loudness", default="auto", show_default=True, metavar="auto|LUFS",
+        help="As loud as what is around, or so loud.",
+    ),
+    click.option(
+        "--no-sync-check", "sync_check", is_flag=True, flag_value=False, default=True,
+        help="Don't ask whether takes are in step with their picture.",
+    ),
+    click.option(
+        "--foley-dir", type=A_PATH, metavar="DIR",
+        help="Folder for the sounds.  [default: NAME.foley beside the output]",
+    ),
+)  # fmt: skip
 LAST_OPTIONS = (
     click.option("--sidecar", type=A_PATH, metavar="FILE", help=SIDECAR_HELP),
     click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
@@ -150,11 +188,25 @@ def captions_command(context: click.Context, **options: Any) -> None:
     context.exit(_run_all(tasks=("captions",), **options))
 
 
+@avassist.command(name="foley")
+@_options(SHARED_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
+@click.pass_context
+def foley_command(context: click.Context, **options: Any) -> None:
+    """Make sounds for pictures that have none, on sound tracks of their own.
+
+    \b
+    --track, --clip and --marker take a name; tracks and clips also an index, from 0, as reports count.
+    What several of them say must all hold.
+    """
+    context.exit(_run_all(tasks=("foley",), **options))
+
+
 @avassist.command()
 @click.option(
-    "--tasks", default="sync", show_default=True, metavar="sync,captions", help="Which, separated by commas."
-)
-@_options(SHARED_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, LAST_OPTIONS)
+    "--tasks", default="sync", show_default=True, metavar="sync,captions,foley",
+    help="Which, separated by commas.",
+)  # fmt: skip
+@_options(SHARED_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def run(context: click.Context, tasks: str, **options: Any) -> None:
     """Run several tasks over one or many timelines, folders, or media files."""
@@ -255,7 +307,7 @@ def _run_one(
     from otio_avassist.adapters import report as report_files
     from otio_avassist.console import progress_bar, show
 
-    settings = _settings(source, strict=strict, **options)
+    settings = _settings(source, target, strict=strict, **options)
     root = files.read(source)
     record = _record(sidecar, target or source, source)
     with progress_bar(quiet=quiet) as progress:
@@ -273,13 +325,14 @@ def _run_one(
         written.append(path)
     if not quiet:
         show(report, to_stderr=target == files.STDIO)
-    if report.all_abstained or (strict and (report.doubtful or report.skipped)):
+    if report.all_abstained or (strict and report.doubtful):
         return FOUND_NOTHING
     return 0
 
 
 def _settings(
     source: str,
+    target: str | None,
     *,
     tasks: tuple[str, ...],
     media_root: Sequence[Path],
@@ -291,7 +344,7 @@ def _settings(
     detach: bool = False,
     min_confidence: float = 0.8,
     max_offset: float = 2.0,
-    **captions: Any,
+    **words: Any,
 ) -> Settings:
     from otio_avassist import config, files, pipeline
     from otio_avassist.errors import UsageError
@@ -300,6 +353,8 @@ def _settings(
     for pair in path_map:
         if "=" not in pair:
             raise UsageError(f"--map {pair}: wanted OLD=NEW")
+    said = config.converted({key: word for key, word in words.items() if word is not None}, "the command")
+    folder = files.foley_folder_of(target) if target is not None else None
     return pipeline.Settings(
         tasks=tasks,
         base_dir=Path.cwd() if source == files.STDIO else Path(source).resolve().parent,
@@ -312,7 +367,11 @@ def _settings(
         min_confidence=min_confidence,
         strict=strict,
         sync=Options(max_offset_s=max_offset),
-        captions=config.caption_options(config.converted(captions, "the command")),
+        captions=config.caption_options(said),
+        foley=config.foley_options(said, folder, dry_run=target is None),
+        wish=config.wish(said),
+        prime=said.get("prime"),
+        output_dir=Path(target).resolve().parent if target not in (None, files.STDIO) else None,
     )
 
 
@@ -392,7 +451,7 @@ def _say_lost(report: Report, root: Any, target: str) -> None:
     if lost and actions != {"captioned"}:
         click.echo(
             f"avassist: {target}: this format doesn't hold {lost} of {there} sound clips, so what was mended"
-            " in them isn't in it; .otio holds them all",
+            " in them, or made, isn't in it; .otio holds them all",
             err=True,
         )
     lost, there = files.lost_markers(root, target)

@@ -13,6 +13,9 @@ The three say the same keys:
     bundle, device, propose, detach, min_confidence, max_offset    as the options of `avassist sync`
     per_minute, levels, beam, on, speech, say_speech, speech_model, proposals
                     as the options of `avassist captions`
+    takes, seed, sound, which, track, clip, marker, prime, loudness, sync_check, foley_dir
+                    as the options of `avassist foley`; sounds stand in NAME.foley beside the file being
+                    written, and in `foley_dir` where there is none
     report          files to write the report to, .json, .csv or .html
     strict          fail rather than hand back the timeline as it was given
 
@@ -32,8 +35,11 @@ from typing import TYPE_CHECKING, Any
 from otio_avassist.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from otio_avassist.pipeline import Settings
-    from otio_avassist.tasks import captions
+    from otio_avassist.tasks import captions, foley
+    from otio_avassist.wanted import Wish
 
 ARGUMENT = "avassist"
 VARIABLE = "AVASSIST_HOOKS"
@@ -80,7 +86,7 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
     from dataclasses import fields
     from pathlib import Path
 
-    from otio_avassist import pipeline
+    from otio_avassist import files, pipeline
     from otio_avassist.tasks.sync import Options
 
     same = {field.name for field in fields(pipeline.Settings)}
@@ -93,6 +99,9 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
     if "max_offset" in values:
         given["sync"] = Options(max_offset_s=values["max_offset"])
     given["captions"] = caption_options(values)
+    given["foley"] = foley_options(values, files.foley_folder_of(filepath) if filepath else None)
+    given["wish"] = wish(values)
+    given["output_dir"] = Path(filepath).resolve().parent if filepath else None
     return pipeline.Settings(**given)
 
 
@@ -102,11 +111,30 @@ def caption_options(values: Mapping[str, Any]) -> captions.Options:
 
     from otio_avassist.tasks import captions
 
-    ours = {"proposals_file": "proposals"}
-    keys = {field.name: ours.get(field.name, field.name) for field in fields(captions.Options)}
-    return captions.Options(
-        **{name: values[key] for name, key in keys.items() if values.get(key) is not None}
-    )
+    keys = {field.name: field.name for field in fields(captions.Options)} | {"proposals_file": "proposals"}
+    return captions.Options(**_given(values, keys))
+
+
+def foley_options(values: Mapping[str, Any], folder: Path | None, *, dry_run: bool = False) -> foley.Options:
+    """What was said of foley; `folder` is where its sounds stand if nobody says anything else."""
+    from otio_avassist.tasks import foley
+
+    keys = {name: name for name in ("takes", "seed", "sound", "loudness")}
+    given = _given(values, keys | {"check_sync": "sync_check", "folder": "foley_dir"})
+    return foley.Options(**{"folder": folder, "dry_run": dry_run, **given})
+
+
+def wish(values: Mapping[str, Any]) -> Wish:
+    """Which pictures foley is to make sounds for."""
+    from otio_avassist.wanted import Wish
+
+    keys = {"which": "which", "tracks": "track", "clips": "clip", "markers": "marker"}
+    return Wish(**_given(values, keys))
+
+
+def _given(values: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """Of what was said, the fields of some options, by the keys that say them."""
+    return {name: values[key] for name, key in keys.items() if values.get(key) is not None}
 
 
 def _layers(argument_map: Mapping[str, Any] | None) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -138,10 +166,29 @@ def _read_file(name: str) -> dict[str, Any]:
             f"{name}: not a configuration: {getattr(error, 'strerror', None) or error}"
         ) from error
     folder = Path(name).resolve().parent
-    for key in ("base_dir", "media_root", "bundle", "report", "speech", "speech_model", "proposals"):
-        if key in values and not (key == "speech" and values[key] in _SPEECH):
+    for key in _PATHS:
+        if key in values and not _is_a_word(key, values[key]):
             values[key] = [str(folder / path) for path in _many(values[key])]
     return values
+
+
+_PATHS = (
+    "base_dir", "media_root", "bundle", "report", "speech", "speech_model", "proposals", "prime",
+    "foley_dir",
+)  # fmt: skip
+"""Keys of files and folders."""
+
+
+def _is_a_word(key: str, value: Any) -> bool:
+    """A key of files may say something else: where spoken words come from, a stretch of the timeline."""
+    return (key == "speech" and value in _SPEECH) or (key == "prime" and is_stretch(str(value)))
+
+
+def is_stretch(text: str) -> bool:
+    """START-END in seconds or as timecode, and no name of a file."""
+    import re
+
+    return re.fullmatch(r"[\d.:;]+\s*-\s*[\d.:;]+", text.strip()) is not None
 
 
 def _parsed(value: Any, where: str) -> dict[str, Any]:
@@ -255,6 +302,41 @@ def _whole(value: Any, where: str) -> int:
     return round(number)
 
 
+def _seed(value: Any, where: str) -> int:
+    number = _number(value, where)
+    if number < 0 or number != round(number):
+        raise UsageError(f"{where}: wanted 0, 1, 2 …, there is {number:g}")
+    return round(number)
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    return tuple(_many(value))
+
+
+def _which(value: Any, where: str) -> str:
+    text = _one(value, where)
+    if text not in ("silent", "all"):
+        raise UsageError(f"{where}: wanted silent or all, there is {text!r}")
+    return text
+
+
+def _prime(value: Any, where: str) -> Any:
+    """A stretch of the timeline, or the file of a path."""
+    text = _one(value, where)
+    return text if is_stretch(text) else _path(text, where)
+
+
+def _loudness(value: Any, where: str) -> Any:
+    """A number of LUFS, or the word that lets the surroundings tell."""
+    text = _one(value, where)
+    if text == "auto":
+        return text
+    number = _number(value, where)
+    if not -70 <= number <= 0:
+        raise UsageError(f"{where}: wanted auto, or LUFS from -70 to 0; there is {number:g}")
+    return number
+
+
 def _levels(value: Any, where: str) -> tuple[str, ...]:
     words = _words(value, where)
     if not words or not set(words) <= set(_LEVELS):
@@ -318,6 +400,17 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "say_speech": _yes,
     "speech_model": _path_if_any,
     "proposals": _path_if_any,
+    "takes": _whole,
+    "seed": _seed,
+    "sound": _one,
+    "which": _which,
+    "track": _names,
+    "clip": _names,
+    "marker": _names,
+    "prime": _prime,
+    "loudness": _loudness,
+    "sync_check": _yes,
+    "foley_dir": _path,
     "report": _reports,
     "strict": _yes,
 }

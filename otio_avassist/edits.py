@@ -345,6 +345,11 @@ def _spelt_rate(holder: otio.core.SerializableObject, seen: Sequence[Seen]) -> f
     return next((each for each in spelt if each > 0 and float(exact_rate(each)) == rate), rate)
 
 
+def holds_tracks(root: otio.core.SerializableObject, timeline: tuple[int, ...]) -> bool:
+    """Whether what stands at a timeline's path could hold one more track."""
+    return isinstance(places.resolve(root, timeline), otio.schema.Timeline | otio.schema.Stack)
+
+
 class _NewTracks:
     """Sound tracks of our own at the end of a stack, filled from left to right."""
 

@@ -238,3 +238,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def sidecar_of(path: str) -> Path | None:
     """NAME.avassist.json beside a timeline; None for standard input and output."""
     return None if path == STDIO else Path(path).with_suffix(".avassist.json")
+
+
+def foley_folder_of(path: str) -> Path | None:
+    """NAME.foley beside a timeline, for its sounds; None for standard input and output."""
+    return None if path == STDIO else Path(path).absolute().with_suffix(".foley")

@@ -5,7 +5,8 @@ the file it came from: reading and writing belong to the command and to OpenTime
 
 Several tasks of one run come one after the other, each on the timeline as the one before has left it:
 captions describe the cut with its sound in step, and the same comes out as of a run for each. A run takes
-back what its own tasks did before, and leaves alone what others did.
+back what its own tasks did before, and leaves alone what others did. Sounds that were made are no part of
+what the other tasks look at.
 """
 
 from __future__ import annotations
@@ -13,25 +14,30 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from otio_avassist import bundles, edits, places, review, spans, speech, windows
+import numpy as np
+
+from otio_avassist import bundles, edits, marks, places, review, spans, speech, urls, wanted, windows
 from otio_avassist.errors import BundleError, MediaError, UsageError
-from otio_avassist.findings import Finding, PassedOver, SyncFinding
+from otio_avassist.findings import Finding, FoleyFinding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
-from otio_avassist.tasks import captions, sync
+from otio_avassist.tasks import captions, foley, sync
+from otio_avassist.timecodes import moments
 
 if TYPE_CHECKING:
     import opentimelineio as otio
 
-TASKS: Mapping[str, ModuleType] = {"sync": sync, "captions": captions}
+TASKS: Mapping[str, ModuleType] = {"sync": sync, "captions": captions, "foley": foley}
 """In the order in which one run does them."""
+DITHER = 1e-4
+"""No sample of digital silence is further from 0 than this: -80 dB, three steps of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,13 @@ class Settings:
     """Any doubt or failure counts."""
     sync: sync.Options = field(default_factory=sync.Options)
     captions: captions.Options = field(default_factory=captions.Options)
+    foley: foley.Options = field(default_factory=foley.Options)
+    wish: wanted.Wish = field(default_factory=wanted.Wish)
+    """Which pictures foley makes sounds for."""
+    prime: Path | str | None = None
+    """A real sound that foley goes on from: a file, or START-END of the timeline, in seconds or timecode."""
+    output_dir: Path | None = None
+    """Where the timeline is going to stand: relative names of new files start there. None: nobody knows."""
 
     def __post_init__(self) -> None:
         unknown = [task for task in self.tasks if task not in TASKS]
@@ -103,13 +116,16 @@ class Report:
 
     @property
     def doubtful(self) -> bool:
-        """Somebody should look at one of them."""
-        return any(
+        """Somebody should look at one of them, or something couldn't be looked at."""
+        doubts = (
             line.finding.doubts or line.outcome.action in ("marked", "abstained") for line in self.findings
         )
+        return any(doubts) or not all(each.on_purpose for each in self.skipped)
 
 
 def _says_something(finding: Finding) -> bool:
+    if isinstance(finding, FoleyFinding):
+        return bool(finding.takes) or finding.planned
     return not isinstance(finding, SyncFinding) or finding.audio_early_s is not None
 
 
@@ -140,13 +156,14 @@ def analyse(
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Report:
-    """Look at every clip of `root` and say what was found; changes nothing.
+    """Look at every clip of `root` and say what was found; changes nothing, and makes no sound.
 
     Raises:
         BundleError: the bundle that was named can't be used.
         DeviceError: the device that was asked for isn't there.
     """
-    return _walk(root, settings, sidecar, progress)[1]
+    only_look = replace(settings, foley=replace(settings.foley, dry_run=True))
+    return _walk(root, only_look, sidecar, progress)[1]
 
 
 def assist(
@@ -184,19 +201,24 @@ def _walk(
     for task in tasks:
         if task != tasks[0]:
             looked = spans.read_spans(timeline, _locator(settings), probe)
-        options = _options(task, settings, timeline)
-        found, passed_over = _found(task, looked.shots, asked[task], options, progress)
-        looked_at += len(looked.shots) - len(passed_over)
+        options = _options(task, settings, timeline, looked)
+        shots, not_wanted = _shots(task, looked, settings, timeline)
+        found, passed_over = _found(task, shots, asked[task], options, progress)
+        looked_at += len(shots) - len(passed_over)
+        skipped += [each for passed in not_wanted for each in _skipped(passed, on_purpose=True)]
         skipped += [each for passed in passed_over for each in _skipped(passed)]
-        led_to = [_line(each, decisions, settings, asked[task]) for each in found]
+        spell = _speller(timeline, settings)
+        led_to = [_line(each, decisions, settings, asked[task], spell) for each in found]
         lines += led_to
         changes = [edit for line in led_to for edit in line.outcome.edits]
         timeline = edits.apply(timeline, changes, tasks=(task,))
     networks = [each for network in asked.values() for each in _with_needs(network)]
+    if isinstance(judge := getattr(asked.get("foley"), "in_step", None), _InStep):
+        networks += [each for each in (judge.network,) if each is not None]
     return timeline, Report(
         findings=tuple(lines),
         skipped=tuple(dict.fromkeys(skipped)),
-        bundles=tuple({"name": each.card.network, "sha256": each.sha256} for each in networks),
+        bundles=tuple({(each.card.network, each.sha256): _named(each) for each in networks}.values()),
         device=next((each.device for each in networks if each.device), ""),
         seconds=time.monotonic() - began,
         rate=looked.rate,
@@ -205,8 +227,51 @@ def _walk(
     )
 
 
+def _shots(
+    task: str, looked: spans.Spans, settings: Settings, timeline: otio.core.SerializableObject
+) -> tuple[Sequence[spans.Shot], list[PassedOver]]:
+    """(what the task is to look at, what it isn't and why)"""
+    if task != "foley":
+        return looked.shots, []
+    shots, passed_over = wanted.wanted(
+        looked, settings.wish, lambda path: marks.marks(places.resolve(timeline, path)), _is_silent
+    )
+    homes = {
+        clip.path
+        for path, clips in looked.clips.items()
+        if edits.holds_tracks(timeline, path)
+        for clip in clips
+    }
+    homeless = [each for each in shots if each.lead.address.path not in homes]
+    nowhere = "stands in no timeline that could hold a track for its sound"
+    return (
+        [each for each in shots if each.lead.address.path in homes],
+        passed_over + [PassedOver(each, nowhere) for each in homeless],
+    )
+
+
+def _is_silent(span: spans.MediaSpan) -> bool:
+    """Whether it is digital silence all through; what can't be read isn't known to be."""
+    try:
+        return all(
+            window.samples is None or np.abs(window.samples).max(initial=0.0) <= DITHER
+            for window in windows.sounds(_stretch(span), rate=16000)
+        )
+    except MediaError:
+        return False
+
+
+def _stretch(span: spans.MediaSpan) -> windows.Stretch:
+    return windows.Stretch(span.path, span.start_s, span.duration_s, span.stream, span.channel)
+
+
+def _speller(timeline: otio.core.SerializableObject, settings: Settings) -> Callable[[Path], str]:
+    theirs = [places.url_of(each.clip.media_reference) for each in places.walk(timeline)]
+    return urls.speller([url for url in theirs if url], settings.output_dir, settings.path_map)
+
+
 def _found(
-    task: str, shots: tuple[spans.Shot, ...], network: Any, options: Any, progress: Progress
+    task: str, shots: Sequence[spans.Shot], network: Any, options: Any, progress: Progress
 ) -> tuple[list[Finding], list[PassedOver]]:
     """(findings, shots that couldn't be looked at)"""
     found: list[Finding] = []
@@ -219,12 +284,45 @@ def _found(
     return found, passed_over
 
 
-def _options(task: str, settings: Settings, timeline: otio.core.SerializableObject) -> Any:
+def _named(network: _Asked) -> dict[str, str]:
+    return {"name": network.card.network, "sha256": network.sha256}
+
+
+def _options(
+    task: str, settings: Settings, timeline: otio.core.SerializableObject, looked: spans.Spans
+) -> Any:
     """What the task was asked for, and what the timeline itself says that it should hear."""
     options = getattr(settings, task)
     if task == "captions" and options.speech == "auto" and (cues := _cues(timeline, _locator(settings))):
         return replace(options, cues=cues)
+    if task == "foley":
+        prime, words = _prime(settings.prime, looked) if settings.prime is not None else (None, "")
+        around = tuple(wanted.heard(looked))
+        return replace(options, prime=prime, primed_by=words, around=around, rate=looked.rate)
     return options
+
+
+def _prime(asked: Path | str, looked: spans.Spans) -> tuple[windows.Stretch, str]:
+    """(the sound to go on from, the same in words)
+
+    Raises:
+        UsageError: no such file, or no sound lies there.
+    """
+    if isinstance(asked, Path):
+        try:
+            length_s = windows.probe(asked).duration_s
+        except MediaError as error:
+            raise UsageError(f"can't go on from this sound: {error}") from error
+        return windows.Stretch(asked, 0.0, length_s or 0.0), asked.name
+    start_s, end_s = moments(asked, looked.rate, looked.start_timecode_s)
+    there = [each for each in wanted.heard(looked) if wanted.overlap_s(each, start_s, end_s) > 0]
+    span = max(there, key=lambda each: wanted.overlap_s(each, start_s, end_s), default=None)
+    if span is None:
+        raise UsageError(f"can't go on from {asked}: no sound lies there on the timeline")
+    span = spans.cut(
+        span, max(start_s, span.record_start_s), min(end_s, span.record_start_s + span.duration_s)
+    )
+    return _stretch(span), f"{span.media_name} at {asked}"
 
 
 def _cues(timeline: otio.core.SerializableObject, locator: spans.Locator) -> tuple[speech.Cue, ...]:
@@ -251,8 +349,16 @@ def _cues(timeline: otio.core.SerializableObject, locator: spans.Locator) -> tup
     return tuple(cues)
 
 
-def _line(found: Finding, decisions: review.Decisions, settings: Settings, network: _Asked | None) -> Line:
+def _line(
+    found: Finding,
+    decisions: review.Decisions,
+    settings: Settings,
+    network: _Asked | None,
+    spell: Callable[[Path], str],
+) -> Line:
     decision = decisions.of(found) or review.Decision(review.PROPOSED)
+    if isinstance(found, FoleyFinding):
+        found = decisions.with_chosen(found, settings.foley.folder)
     outcome = edits.edit_for(
         found,
         min_confidence=settings.min_confidence,
@@ -261,6 +367,8 @@ def _line(found: Finding, decisions: review.Decisions, settings: Settings, netwo
         on=settings.captions.on,
         decision=decision.state,
         text=decision.text,
+        take=decision.take,
+        url_of=spell,
         provenance=_provenance(network),
     )
     return Line(found, outcome, decision.state)
@@ -291,7 +399,42 @@ def _open_captions(settings: Settings) -> bundles.Bundle:
     return bundles.open_bundle(folder, device=settings.device)
 
 
-_OPEN: Mapping[str, Callable[[Settings], Any]] = {"sync": _load_sync, "captions": _open_captions}
+def _open_foley(settings: Settings) -> foley.Network:
+    """What sounds are made with, and who is asked whether they are in step with their picture."""
+    options = settings.foley
+    if options.folder is None and not options.dry_run:
+        raise UsageError(
+            "foley needs a folder for its sounds, since there is no file that they could stand beside: "
+            "--foley-dir DIR (in a hook: 'foley_dir')"
+        )
+    folder = bundles.find("foley", _named_bundle("foley", settings))
+    bundle = bundles.open_bundle(folder, device=settings.device)
+    return foley.Network(bundle, _InStep(settings) if options.check_sync else None)
+
+
+class _InStep:
+    """Asks the sync task about one shot; its network is loaded when it is first asked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.network: bundles.Model | None = None
+        """None: not asked yet, or there is none and the cheaper evidence must do."""
+
+    def __call__(self, shot: spans.Shot) -> SyncFinding | PassedOver:
+        answers = sync.analyse([shot], self._model, self._settings.sync)
+        return next(iter(answers), PassedOver(shot, "has nothing that could be compared"))
+
+    @cached_property
+    def _model(self) -> bundles.Model | None:
+        self.network = _load_sync(self._settings)
+        return self.network
+
+
+_OPEN: Mapping[str, Callable[[Settings], Any]] = {
+    "sync": _load_sync,
+    "captions": _open_captions,
+    "foley": _open_foley,
+}
 
 
 def _with_needs(network: Any) -> list[_Asked]:
@@ -305,7 +448,7 @@ def _with_needs(network: Any) -> list[_Asked]:
 def _named_bundle(task: str, settings: Settings) -> Path | None:
     """The bundle that was named; of several tasks, it is that of the one it was made for."""
     named = settings.bundle
-    if named is not None and len(settings.tasks) > 1:
+    if named is not None and (len(settings.tasks) > 1 or task not in settings.tasks):
         made_for = bundles.Card.read(named).task
         if made_for != task and made_for in settings.tasks:
             return None
@@ -319,12 +462,12 @@ def _provenance(model: _Asked | None) -> dict[str, str]:
     return made_by
 
 
-def _skipped(found: PassedOver) -> list[spans.Skipped]:
+def _skipped(found: PassedOver, *, on_purpose: bool = False) -> list[spans.Skipped]:
     """A line for each of the shot's clips."""
     clips = {span.address: span for span in (found.shot.picture, found.shot.sound) if span is not None}
     return [
         spans.Skipped(
-            where.track, where.track_index, where.clip, where.clip_index, found.reason, media=span.url
+            where.track, where.track_index, where.clip, where.clip_index, found.reason, span.url, on_purpose
         )
         for where, span in clips.items()
     ]

@@ -20,13 +20,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
-from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding
+from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding, Take
 
 if TYPE_CHECKING:
     import opentimelineio as otio
@@ -151,6 +151,8 @@ class Decisions:
 
     by_id: Mapping[str, Decision]
     remembered: tuple[Remembered, ...] = ()
+    takes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the sidecar knows of foley's takes, by the names of their files."""
 
     def of(self, finding: Finding) -> Decision | None:
         """The decision about this finding, or about the one of an earlier run that it most likely is."""
@@ -172,6 +174,22 @@ class Decisions:
         """`accepted`, `rejected`, or `proposed` where nobody has decided."""
         decision = self.of(finding)
         return decision.state if decision is not None else PROPOSED
+
+    def with_chosen(self, finding: FoleyFinding, folder: Path | None) -> FoleyFinding:
+        """A finding that has the take among its own that a person chose in an earlier run.
+
+        Other options make other takes; what was chosen plays for as long as its file is in `folder`.
+        """
+        decision = self.of(finding)
+        chosen = decision.take if decision is not None and decision.state != REJECTED else ""
+        if not chosen or any(take.name == chosen for take in finding.takes):
+            return finding
+        facts = self.takes.get(chosen)
+        take = Take.from_json(facts, folder) if facts is not None and folder is not None else None
+        if take is None or not take.path.is_file():
+            gone = f"the take that was chosen before isn't there any more: {chosen}"
+            return replace(finding, doubts=(*finding.doubts, gone))
+        return replace(finding, takes=(*finding.takes, take))
 
 
 def _stretches(finding: Finding) -> dict[str, Stretch | None]:
@@ -201,7 +219,11 @@ def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | N
         known = said.get(id_, Decision(PROPOSED))
         if known.state != REJECTED and known.take in ("", laid):
             said[id_] = Decision(ACCEPTED, take=take)
-    return Decisions(said, tuple(Remembered.from_json(id_, each) for id_, each in kept.items()))
+    return Decisions(
+        said,
+        tuple(Remembered.from_json(id_, each) for id_, each in kept.items()),
+        {name: take for each in kept.values() for name, take in _takes(each).items()},
+    )
 
 
 def decide(
@@ -364,25 +386,24 @@ def _rechosen(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
     Where an editor has dropped our metadata, the sidecar knows the files.
     """
     by_file = {
-        name: (id_, names[0]) for id_, each in kept.items() if (names := _files(each)) for name in names
+        name: (id_, names[0]) for id_, each in kept.items() if (names := list(_takes(each))) for name in names
     }
     for clip in traces.everything(root):
         if not hasattr(clip, "media_reference") or not traces.is_our_sound(clip):
             continue
         ours, plays = places.plain(clip.metadata.get(traces.NAMESPACE)), places.media_name(clip)
-        if ours.get("finding") and (names := _files(ours)):
-            id_, laid = str(ours["finding"]), names[0]
-        else:
-            id_, laid = by_file.get(plays, ("", plays))
+        id_, laid = by_file.get(plays, ("", plays))
+        if ours.get("finding"):
+            id_, laid = str(ours["finding"]), next(iter(_takes(ours)), laid)
         if plays and plays != laid:
             yield id_, laid, plays
 
 
-def _files(value: Mapping[str, Any]) -> list[str]:
-    """Names of the files of foley's takes, the one that was laid first."""
+def _takes(value: Mapping[str, Any]) -> dict[str, dict]:
+    """Foley's takes by the names of their files, the one that was laid first."""
     takes = value.get("takes")
-    there = () if takes is None or isinstance(takes, str) else takes
-    return [name for each in there if (name := str(places.plain(each).get("file", "")))]
+    there = () if takes is None or isinstance(takes, str) else map(places.plain, takes)
+    return {str(each["file"]): each for each in there if each.get("file")}
 
 
 def _of_sidecar(kept: Mapping[str, Mapping]) -> Iterable[tuple[str, Decision]]:

@@ -121,6 +121,8 @@ class Skipped:
     reason: str
     media: str = ""
     """The url as written, where there is one."""
+    on_purpose: bool = False
+    """Nothing is amiss with it: nobody wanted it looked at."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +189,8 @@ def cut(span: MediaSpan, start_s: float, end_s: float) -> MediaSpan:
 
 def _skipped(seen: Seen, reason: str) -> Skipped:
     where = seen.address
-    url = url_of(seen.clip.media_reference)
-    return Skipped(where.track, where.track_index, where.clip, where.clip_index, reason, media=url)
+    url, ours = url_of(seen.clip.media_reference), is_our_sound(seen.clip)
+    return Skipped(where.track, where.track_index, where.clip, where.clip_index, reason, url, ours)
 
 
 class _LeftOutError(Exception):

@@ -10,6 +10,8 @@ import math
 import re
 from fractions import Fraction
 
+from otio_avassist.errors import UsageError
+
 _NTSC = Fraction(1000, 1001)
 _SPELLING = 0.006
 """23.976, 23.98 and 23.976024627685547 all mean 24000/1001."""
@@ -97,6 +99,30 @@ def frame_number(label: str, rate: float, *, drop: bool = False) -> int:
             number += skipped - frames
         number -= skipped * (hours * 54 + minutes - minutes // 10)
     return -number if found[1] else number
+
+
+def moments(text: str, rate: float, start_timecode_s: float = 0.0) -> tuple[float, float]:
+    """START-END -> two moments of a timeline, in seconds from its first frame.
+
+    Args:
+        text: each of the two in seconds from the first frame, or HH:MM:SS:FF as the timeline shows it.
+
+    Raises:
+        UsageError: it is neither, or the end doesn't come after the start.
+    """
+    ends = []
+    for part in text.split("-"):
+        try:
+            if ":" not in part:
+                ends.append(float(part))
+                continue
+            drop = ";" in part
+            ends.append(frame_number(part, rate, drop=drop) / float(exact_rate(rate)) - start_timecode_s)
+        except ValueError as error:
+            raise UsageError(f"{text}: wanted START-END: {error}") from error
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise UsageError(f"{text}: wanted START-END, in seconds or as timecode, the end after the start")
+    return ends[0], ends[1]
 
 
 def counts_in_drop_frame(rate: float) -> bool:

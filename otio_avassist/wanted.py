@@ -92,6 +92,18 @@ def wanted(
     return shots, passed_over
 
 
+def heard(looked: Spans) -> Iterator[MediaSpan]:
+    """Every sound that is heard on the timeline and can be read: sound clips, and pictures' own."""
+    for clips in looked.clips.values():
+        yield from (each.span for each in clips if each.kind == "sound" and each.plays and each.span)
+    yield from (shot.sound for shot in looked.shots if shot.sound and shot.paired_by == "own sound")
+
+
+def overlap_s(span: MediaSpan, start_s: float, end_s: float) -> float:
+    """How much of a stretch of the timeline a span covers; below 0 where it doesn't."""
+    return min(end_s, span.record_start_s + span.duration_s) - max(start_s, span.record_start_s)
+
+
 def _pictures(clips: Iterable[Clip]) -> list[tuple[Clip, MediaSpan]]:
     """Moving pictures in the order of time."""
     found = [(each, each.span) for each in clips if each.kind != "sound" and each.moving and each.span]

@@ -27,7 +27,7 @@ print(json.dumps({
 }))
 """
 
-NAMES = ["avassist_assist", "avassist_captions", "avassist_sync"]
+NAMES = ["avassist_assist", "avassist_captions", "avassist_foley", "avassist_sync"]
 TRIGGERS = {"post_adapter_read": ["avassist_assist"], "pre_adapter_write": ["avassist_assist"]}
 
 
