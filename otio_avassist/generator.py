@@ -25,6 +25,8 @@ BATCH = 8
 """Takes that are made side by side: more would gain little, and cost memory."""
 LEAST_COLUMNS = 6
 """A sound of about a second: less is nothing to go by."""
+SHOWN = 5
+"""Of what a picture shows, so much is told."""
 FADE = 4096
 """Samples over which one part turns into the next: a fifth of a second."""
 LOGITS = "logits"
@@ -129,8 +131,8 @@ class Seen:
     """One of the bundle's sounds; None: none of them."""
     confidence: float
     """0 to 1: how sure the picture is read so."""
-    words: str
-    """What the picture shows; empty where the network that looks at it has no words."""
+    shows: tuple[tuple[str, float], ...] = ()
+    """What the picture shows, the surest first, in the words of the network that looks at it."""
 
 
 class Generator:
@@ -209,12 +211,15 @@ class Generator:
             total = total + (likely / likely.sum(axis=1, keepdims=True)).sum(axis=0)
             count += len(rows)
         if not count or not self.numbers.sees:
-            return Seen(None, 0.0, "")
+            return Seen(None, 0.0)
         mean = total / count
         shares = {sound: float(mean[list(classes)].sum()) for sound, classes in self.numbers.sees.items()}
         best = max(shares, key=lambda sound: shares[sound])
         sure = shares[best] >= self.numbers.sure
-        return Seen(best if sure else None, shares[best], self._words_for(int(mean.argmax())))
+        order = np.argsort(-mean, kind="stable")[:SHOWN]
+        names = self._names_of_seen
+        shows = tuple((names[at], float(mean[at])) for at in order if at < len(names))
+        return Seen(best if sure else None, shares[best], shows)
 
     @property
     def _width_of_logits(self) -> int:
@@ -222,11 +227,11 @@ class Generator:
         assert stream is not None
         return stream.width if stream.output == LOGITS else self._seen_classes(stream)
 
-    def _words_for(self, seen: int) -> str:
+    @property
+    def _names_of_seen(self) -> tuple[str, ...]:
         assert self.numbers.stream is not None
         found = self._seer(self.numbers.stream)
-        classes = found[0].card.classes if found else ()
-        return str(classes[seen]).partition(",")[0] if seen < len(classes) else ""
+        return tuple(map(str, found[0].card.classes)) if found else ()
 
     # What is made
 
@@ -370,12 +375,15 @@ class Generator:
         if "hear" not in self._bundle.card.graphs or not len(samples):
             return None
         frames = self.numbers.columns * self.numbers.frames_per_column
-        # A short one is heard again and again, as the network heard short ones when it learnt.
-        mel = signals.foley_log_mel(np.resize(samples, max(len(samples), frames * self.numbers.hop)))
-        count = mel.shape[1] // frames
-        mels = np.stack([mel[:, at * frames : (at + 1) * frames] for at in range(count)])
-        heard = self._bundle["hear"](mel=mels)["heard"]
-        return np.asarray(np.exp(heard).mean(axis=0))
+        length = frames * self.numbers.hop
+        # A short one is heard again and again, as the network heard short ones when it learnt; a long one
+        # part by part, whatever its length.
+        whole = np.resize(samples, max(len(samples), length))
+        heard = [
+            self._bundle["hear"](mel=signals.foley_log_mel(whole[at : at + length])[None, :, :frames])["heard"]
+            for at in range(0, len(whole) - length + 1, length)
+        ]
+        return np.exp(np.concatenate(heard)).mean(axis=0)
 
 
 def picked(every: int, count: int) -> np.ndarray:

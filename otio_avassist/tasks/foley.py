@@ -1,10 +1,9 @@
-"""Shots -> sounds for them: WAV files in takes, made by a generator, each as long as its shot.
+"""Shots -> sounds for them: WAV files in takes, made by a generator or found in a library.
 
 For each shot: what the picture asks for, or what somebody named; all takes side by side, part by part; level,
-ends and length as an editor wants them; and how well each is heard as what it is meant to be. A file's name
-tells by a digest everything that made it, so what is there already is taken, and a run that was stopped goes
-on where it was. Where the picture asks for what the generator can't make, nothing is made, and the finding
-says so.
+ends and length as an editor wants them; and which is best. A file's name tells by a digest everything that
+made it, so what is there already is taken, and a run that was stopped goes on where it was. Where the picture
+asks for what can't be made, nothing is made, and the finding says so.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from otio_avassist import features, sounds, takes, windows
+from otio_avassist import features, library, moments, sounds, takes, windows
 from otio_avassist.catalogue import CATALOGUE
 from otio_avassist.errors import MediaError, UsageError
 from otio_avassist.features import Rows
@@ -27,12 +26,12 @@ from otio_avassist.findings import FoleyFinding, PassedOver, SyncFinding, Take
 from otio_avassist.generator import BATCH, Generator, Part, Seen
 from otio_avassist.progress import Progress, silent
 from otio_avassist.ranking import rank
-from otio_avassist.spans import Shot
 from otio_avassist.takes import UNNAMED, Made
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle, Card
-    from otio_avassist.spans import MediaSpan
+    from otio_avassist.library import Library
+    from otio_avassist.spans import MediaSpan, Shot
 
 MADE_SO = 1
 """Of the way sounds are made: a file that was made another way isn't taken for the same."""
@@ -62,6 +61,8 @@ class Options:
     """Of the first take; the second has the next number, and so on."""
     sound: str | None = None
     """What to make, whatever the picture shows; None: what it asks for."""
+    library: Path | None = None
+    """A folder of sounds: the best of them is laid, and nothing is generated."""
     prime: windows.Stretch | None = None
     """A real sound to go on from: more of this."""
     primed_by: str = ""
@@ -130,7 +131,7 @@ def analyse(
         UsageError: it makes no sound of the name that was given, or can't go on from the one that was.
         OutputError: a file can't be written; nothing of it is left.
     """
-    making = _Making(network, options)
+    making = _Making(network, options, progress)
     total_s = sum(shot.lead.duration_s for shot in shots)
     done_s = 0.0
     for shot in shots:
@@ -147,26 +148,44 @@ def analyse(
     progress(total_s, total_s, "")
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a shot's takes come about."""
+
+    sound: str
+    """In words."""
+    confidence: float
+    keys: Sequence[Sequence[Any]] = ()
+    """What makes each take what it is, beside all that is the same for the shot; none: nothing is made."""
+    make: Callable[[slice], list[Made]] = lambda some: []
+    """Some of them."""
+    doubts: tuple[str, ...] = ()
+
+
 class _Making:
     """Everything that is the same for all shots of a run."""
 
-    def __init__(self, network: Network, options: Options) -> None:
+    def __init__(self, network: Network, options: Options, progress: Progress) -> None:
         self._network, self._options = network, options
         self._generator = Generator(network.bundle)
-        self._named = self._generator.named(options.sound) if options.sound is not None else None
-        if options.folder is None and not options.dry_run:
-            raise UsageError("foley wants a folder for its files")
-        if options.folder is not None and not options.dry_run:
+        self._library: Library | None = None
+        self._named = options.sound
+        self._primed: np.ndarray | None = None
+        if options.library is not None:
+            self._library = library.index(options.library, progress=progress)
+        elif options.sound is not None:
+            self._named = self._generator.named(options.sound)
+        if options.prime is not None:
+            self._primed, heard = self._prime(options.prime)
+            # Who wants more of a sound wants what it is, not what the picture shows.
+            self._named = self._named or heard
+        if not options.dry_run:
+            if options.folder is None:
+                raise UsageError("foley wants a folder for its files")
             takes.make_folder(options.folder)
-        self._primed, heard = self._prime()
-        # Who wants more of a sound wants what it is, not what the picture shows.
-        self._named = self._named or heard
 
-    def _prime(self) -> tuple[np.ndarray | None, str | None]:
+    def _prime(self, prime: windows.Stretch) -> tuple[np.ndarray, str | None]:
         """(codes to go on from, the sound they are heard as)"""
-        prime = self._options.prime
-        if prime is None:
-            return None, None
         numbers = self._generator.numbers
         length_s = min(prime.duration_s, numbers.context * numbers.column_s)
         last = replace(prime, start_s=prime.end_s - length_s, duration_s=length_s)
@@ -183,54 +202,102 @@ class _Making:
             MediaError: it can't be looked at.
         """
         lead = shot.lead
-        watched = _Watched(shot, self._generator, self._parts(shot), tick)
-        seen = self._seen(watched)
-        doubts: tuple[str, ...] = ()
+        primed = 0 if self._primed is None else len(self._primed)
+        watched = _Watched(shot, self._generator, self._generator.parts(lead.duration_s, primed), tick)
+        plan = (self._generated if self._library is None else self._found)(shot, watched)
+        doubts = plan.doubts
         ranked: tuple[Take, ...] = ()
         target = None
-        makes = seen.sound is not None or not self._generator.numbers.class_token
-        if not makes:
-            doubts = (self._cannot(seen),)
-        elif not self._options.dry_run:
+        if plan.keys and not self._options.dry_run:
             target = self._loudness(shot)
-            ranked = rank(self._takes(shot, seen.sound, target, watched), None, lead.duration_s).takes
-            doubts = tuple(_doubts(ranked, seen.sound))
+            ranked = rank(self._takes(shot, plan, target), None, lead.duration_s).takes
+            doubts = (*doubts, *_doubts(ranked, plan.sound))
         return FoleyFinding(
             shot,
             lead.record_start_s,
             lead.record_start_s + lead.duration_s,
             lead.start_s,
-            seen.sound or UNNAMED,
-            "generated",
+            plan.sound,
+            "generated" if self._library is None else "library",
             ranked,
-            seen.confidence,
+            plan.confidence,
             (*doubts, *watched.doubts),
             loudness_target_lufs=target,
             primed_by=self._options.primed_by,
-            planned=self._options.dry_run and makes,
+            planned=self._options.dry_run and bool(plan.keys),
         )
 
-    def _parts(self, shot: Shot) -> list[Part]:
-        return self._generator.parts(shot.lead.duration_s, 0 if self._primed is None else len(self._primed))
+    def _generated(self, shot: Shot, watched: _Watched) -> _Plan:
+        """A plan to make something new."""
+        generator, options = self._generator, self._options
+        seen = self._seen(watched) if generator.numbers.class_token else Seen(None, 1.0)
+        if seen.sound is None and generator.numbers.class_token:
+            shows = f"the picture shows {_first(seen)}, as far as can be told, and " if seen.shows else "it "
+            makes = f"asks for none of the sounds that {generator.name} makes: {', '.join(generator.sounds)}"
+            return _Plan(_first(seen), seen.confidence, doubts=(shows + makes,))
+        seeds = range(options.seed, options.seed + options.takes)
+        return _Plan(
+            seen.sound or UNNAMED,
+            seen.confidence,
+            # What 8 bits and large matrices give depends, by a hair, on what else is asked at once.
+            [(self._network.sha256, seed, len(seeds)) for seed in seeds],
+            lambda some: self._made(shot, seen.sound, watched, seeds[some]),
+        )
+
+    def _found(self, shot: Shot, watched: _Watched) -> _Plan:
+        """A plan to lay what the library has."""
+        assert self._library is not None
+        options = self._options
+        seen = self._seen(watched)
+        sound = seen.sound or _first(seen)
+        words = ", ".join((sound, *self._generator.numbers.words.get(sound, ())))
+        meant = {words: seen.confidence} if seen.sound is not None else {}
+        matches = self._library.best(meant | dict(seen.shows), options.takes)
+        if not matches:
+            nothing = f"{self._library.folder} has no sound that is {sound}"
+            if self._library.passed_over:
+                nothing += f", but {len(self._library.passed_over)} files that can't be read"
+            return _Plan(sound, seen.confidence, doubts=(nothing,))
+        when = cache(lambda: self._moments(shot, matches))
+        return _Plan(
+            sound,
+            seen.confidence,
+            [
+                (takes.content(matches[at % len(matches)].sound.path), options.seed + at // len(matches))
+                for at in range(options.takes)
+            ],
+            lambda some: [
+                self._laid(shot, matches[at % len(matches)], options.seed + at // len(matches), when())
+                for at in range(options.takes)[some]
+            ],
+        )
+
+    def _moments(self, shot: Shot, matches: Sequence[library.Match]) -> list[tuple[float, float]]:
+        """When a picture asks for hits; of what goes on and on nobody asks when."""
+        picture = shot.picture
+        if picture is None or all(match.sound.kind == "ambience" for match in matches):
+            return []
+        watched = moments.watch(_stretch(picture, 0.0, picture.duration_s))
+        return [(each.at_s, each.strength) for each in watched]
+
+    def _laid(self, shot: Shot, match: library.Match, seed: int, when: Sequence[tuple[float, float]]) -> Made:
+        laid = library.lay(match, when, shot.lead.duration_s, seed)
+        return Made(laid.samples, sounds.RATE, match.sound.path.name, None, round(match.relevance, 4))
 
     def _seen(self, watched: _Watched) -> Seen:
-        """What is to be made."""
+        """What is to be heard."""
         generator = self._generator
         if self._named is not None:
-            return Seen(self._named, 1.0, "")
-        if not generator.numbers.class_token:
-            return Seen(None, 1.0, "")
+            return Seen(self._named, 1.0)
         if not generator.numbers.sees:
             makes = ", ".join(generator.sounds)
-            raise UsageError(f"{generator.name} must be told which sound to make; it makes: {makes}")
-        if not watched.pictures:
-            raise MediaError(f"{watched.why_blind}: a sound can only be made for it where one is named")
+            raise UsageError(
+                f"{generator.name} can't tell what a picture asks for: name a sound"
+                + (f"; it makes: {makes}" if makes else "")
+            )
+        if watched.why_blind:
+            raise MediaError(f"{watched.why_blind}: a sound is only made for it where one is named")
         return generator.look(rows.values for rows in watched.looked_at())
-
-    def _cannot(self, seen: Seen) -> str:
-        shows = f"the picture shows {seen.words}, as far as can be told, and " if seen.words else ""
-        makes = ", ".join(self._generator.sounds)
-        return f"{shows}asks for none of the sounds that {self._generator.name} makes: {makes}".lstrip()
 
     def _loudness(self, shot: Shot) -> float:
         """What a shot's sound is levelled to."""
@@ -238,27 +305,21 @@ class _Making:
             return self._options.loudness
         lead = shot.lead
         from_s, to_s = lead.record_start_s - AROUND_S, lead.record_start_s + lead.duration_s + AROUND_S
-        heard = [
-            _loudness(
-                span, max(from_s, span.record_start_s), min(to_s, span.record_start_s + span.duration_s)
-            )
-            for span in self._options.around
-        ]
+        heard = [_loudness(span, from_s, to_s) for span in self._options.around]
         counts = [each for each in heard if each is not None and each > QUIET_LUFS]
         return min(LOUD_LUFS, round(fmean(counts), 1)) if counts else sounds.LOUDNESS_LUFS
 
-    def _takes(self, shot: Shot, sound: str | None, target: float, watched: _Watched) -> tuple[Take, ...]:
-        """All takes of a shot, in the order of their seeds."""
-        options = self._options
-        seeds = range(options.seed, options.seed + options.takes)
-        paths = [self._path(shot, sound or UNNAMED, target, seed, self._network.sha256) for seed in seeds]
-        if there := _all_there(paths):
-            return there
-        found: list[Take] = []
-        for at in range(0, len(paths), BATCH):
-            some = slice(at, at + BATCH)
-            found += self._written(shot, self._made(shot, sound, watched, seeds[some]), paths[some], target)
-        return tuple(found)
+    def _takes(self, shot: Shot, plan: _Plan, target: float) -> list[Take]:
+        """All takes of a shot: those that are there, else all of them are made."""
+        paths = [self._path(shot, plan.sound, target, *key) for key in plan.keys]
+        there = [takes.read(path) for path in paths]
+        found = [take for take in there if take is not None]
+        if len(found) < len(paths):
+            found = []
+            for at in range(0, len(paths), BATCH):
+                some = slice(at, at + BATCH)
+                found += self._written(shot, plan.make(some), paths[some], target)
+        return found
 
     def _made(self, shot: Shot, sound: str | None, watched: _Watched, seeds: Sequence[int]) -> list[Made]:
         """Some takes, side by side."""
@@ -290,7 +351,7 @@ class _Making:
         if self._options.check_sync and in_step is not None and picture is not None:
 
             def ask(take: Take) -> SyncFinding | PassedOver:
-                return in_step(_under(picture, take))
+                return in_step(_under(shot, picture, take))
 
         return takes.write(
             made,
@@ -313,26 +374,18 @@ class _Making:
         asks = options.check_sync and self._network.in_step is not None
         primed_by = [takes.content(prime.path), prime.start_s, prime.end_s] if prime is not None else None
         return options.folder / takes.name(
-            sound, MADE_SO, _media(lead), lead.start_s, lead.duration_s, self._length(shot), sound, target,
-            # What 8 bits and large matrices give depends, by a hair, on what else is asked at once.
-            options.takes, primed_by, asks, *made_by,
+            sound, MADE_SO, _media(lead), lead.start_s, lead.duration_s, self._length(shot), target,
+            primed_by, asks, *made_by,
         )  # fmt: skip
 
 
-def _all_there(paths: Sequence[Path]) -> tuple[Take, ...]:
-    """The takes of files, if all of them are there; else none."""
-    there = [takes.read(path) for path in paths]
-    found = tuple(take for take in there if take is not None)
-    return found if len(found) == len(paths) else ()
-
-
-def _under(picture: MediaSpan, take: Take) -> Shot:
+def _under(shot: Shot, picture: MediaSpan, take: Take) -> Shot:
     """A take where it is to be laid."""
     laid = replace(
         picture, kind="sound", url=str(take.path), path=take.path, start_s=0.0, media_start_s=0.0,
         media_end_s=take.duration_s, stream=None, channel=None, start_number=None, sequence_fps=None,
     )  # fmt: skip
-    return Shot(picture, laid, "overlap")
+    return replace(shot, sound=laid, paired_by="overlap", why_alone="")
 
 
 def _media(span: MediaSpan) -> list[Any]:
@@ -351,10 +404,6 @@ class _Watched:
         self._duration_s = shot.lead.duration_s
         self._generator = generator
         self._kept: list[Rows] | None = None
-
-    @property
-    def pictures(self) -> bool:
-        return not self.why_blind
 
     @cached_property
     def why_blind(self) -> str:
@@ -385,7 +434,7 @@ class _Watched:
         """The rows of each part; None where they aren't wanted, or there are none."""
         if not self._generator.numbers.stream:
             return None
-        if not self.pictures:
+        if self.why_blind:
             self._doubt(f"its picture wasn't looked at: {self.why_blind}")
             return None
         return iter(self._kept) if self._kept is not None else self._rows(lambda seconds: None)
@@ -446,7 +495,12 @@ def _loudness(span: MediaSpan, from_s: float, to_s: float) -> float | None:
         return None
 
 
-def _doubts(found: Sequence[Take], sound: str | None) -> Iterator[str]:
+def _first(seen: Seen) -> str:
+    """What a picture shows, in a word."""
+    return seen.shows[0][0].partition(",")[0] if seen.shows else UNNAMED
+
+
+def _doubts(found: Sequence[Take], sound: str) -> Iterator[str]:
     if all(take.loudness_lufs is None for take in found):
         yield "silence came out"
     elif found[0].relevance is not None and found[0].relevance < UNHEARD:
