@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions experiment-captions clean
+.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions experiment-captions experiment-foley clean
 
 PYTHON = python3
 VENV = .venv
@@ -27,6 +27,7 @@ help:
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make experiment-captions   the papers' tables in small"
+	@echo "make experiment-foley      the thesis' tables in small"
 	@echo "make clean       remove the virtual environment and everything made"
 
 demo: $(PLAIN)
@@ -60,6 +61,9 @@ train-captions: $(TRAIN)
 
 experiment-captions: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.captions.experiments $(ARGS)
+
+experiment-foley: $(TRAIN)
+	OMP_NUM_THREADS=1 $(BIN)/python -m models.foley.experiments $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -250,13 +250,20 @@ class Progress:
         return tired or epoch >= self.epochs
 
     def resume(self) -> None:
-        """Go on from `state.pt`, where there is one."""
+        """Go on from `state.pt`, where there is one.
+
+        Raises:
+            SettingsError: it is another training's.
+        """
         path = self.folder / "state.pt"
         if not path.exists():
             return
         state = torch.load(path, weights_only=True, map_location=self.processes.device)
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise SettingsError(f"{path}: of a training of another kind or size: {error}") from error
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.best_epoch = state["best"], state["best_epoch"]
 

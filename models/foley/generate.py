@@ -43,7 +43,7 @@ def decoded(codebook: Codebook, codes: Tensor, rows: int, columns: int) -> Tenso
     return (made + 1) / 2
 
 
-def takes(
+def take(
     sampler: Sampler,
     codebook: Codebook,
     clips: Clips,
@@ -71,7 +71,7 @@ def takes(
         given=given,
         top_k=top_k,
         temperature=temperature,
-        generator=torch.Generator(device).manual_seed(seed * 1_000_003 + items[0]),
+        generator=torch.Generator(device).manual_seed(seed),
     )
     return decoded(codebook, codes, config.rows, config.columns)
 
@@ -100,6 +100,55 @@ def read_networks(path: Path) -> tuple[dict[str, Any], Sampler | None, Codebook]
     return config, None, codebook
 
 
+def generate(
+    checkpoint: Path,
+    clips: Clips,
+    out: Path,
+    *,
+    takes: int = 1,
+    top_k: int | None = 100,
+    temperature: float = 1.0,
+    half: bool = False,
+    batch: int = 8,
+    seed: int = 0,
+) -> None:
+    """Write takes of all these clips, or, of a codebook alone, what comes back of each.
+
+    Raises:
+        CheckpointError: not a sampler's or a codebook's.
+        DataError: clips aren't as the networks have learnt them.
+    """
+    processes = Processes()
+    config, sampler, codebook = read_networks(checkpoint)
+    codebook.to(processes.device)
+    if sampler is not None:
+        sampler.to(processes.device)
+        if sampler.config.classes is not None:
+            clips = data.with_classes(clips, config["classes"])
+    for items in processes.chunks(len(clips), batch):
+        for number in range(takes if sampler is not None else 1):
+            paths = [path_of(out, clips, item, number) for item in items]
+            if all(path.exists() for path in paths):
+                continue
+            if sampler is None:
+                mels = there_and_back(codebook, clips.mels(items).to(processes.device))
+            else:
+                mels = take(
+                    sampler,
+                    codebook,
+                    clips,
+                    items,
+                    # Another for each take, and for each first clip.
+                    seed=(seed * 1_009 + number) * 1_000_003 + items[0],
+                    top_k=top_k,
+                    temperature=temperature,
+                    half=half,
+                    device=processes.device,
+                )
+            for path, mel in zip(paths, mels, strict=True):
+                write(path, mel)
+
+
 @click.command()
 @options.of_a_set
 @click.option(
@@ -107,32 +156,18 @@ def read_networks(path: Path) -> tuple[dict[str, Any], Sampler | None, Codebook]
 )
 @click.option("--split", default="valid", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--takes", "count", type=int, default=1, show_default=True, help="Of each clip.")
+@click.option("--takes", type=int, default=1, show_default=True, help="Of each clip.")
 @click.option("--top-k", type=int, default=100, show_default=True)
 @click.option("--temperature", type=float, default=1.0, show_default=True)
 @click.option("--half", is_flag=True, help="Give the first half of the true codes.")
 @click.option("--batch", type=int, default=8, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--threads", type=int, default=1, show_default=True)
-def main(
-    root: Path,
-    layout: Layout,
-    checkpoint: Path,
-    split: str,
-    out: Path,
-    count: int,
-    top_k: int,
-    temperature: float,
-    half: bool,
-    batch: int,
-    seed: int,
-    threads: int,
-) -> None:
+def main(root: Path, layout: Layout, checkpoint: Path, split: str, threads: int, **how: Any) -> None:
     """Make spectrograms for the clips of a set."""
     with options.told():
         torch.set_num_threads(threads)
-        processes = Processes()
-        config, sampler, codebook = read_networks(checkpoint)
+        config = read_networks(checkpoint)[0]
         extractor = (config.get("features") or {}).get("extractor")
         clips = data.read_clips(
             root,
@@ -141,32 +176,7 @@ def main(
             extractor=None if extractor == "noise" else extractor,
             size=Size(**config["size"]),
         )
-        if sampler is not None and sampler.config.classes is not None:
-            clips = data.with_classes(clips, config["classes"])
-        for each in (sampler, codebook):
-            if each is not None:
-                each.to(processes.device)
-        for items in processes.chunks(len(clips), batch):
-            for take in range(count if sampler is not None else 1):
-                paths = [path_of(out, clips, item, take) for item in items]
-                if all(path.exists() for path in paths):
-                    continue
-                if sampler is None:
-                    mels = there_and_back(codebook, clips.mels(items).to(processes.device))
-                else:
-                    mels = takes(
-                        sampler,
-                        codebook,
-                        clips,
-                        items,
-                        seed=seed * 10_007 + take,
-                        top_k=top_k,
-                        temperature=temperature,
-                        half=half,
-                        device=processes.device,
-                    )
-                for path, mel in zip(paths, mels, strict=True):
-                    write(path, mel)
+        generate(checkpoint, clips, **how)
 
 
 if __name__ == "__main__":

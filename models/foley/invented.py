@@ -1,6 +1,6 @@
 """Small sets laid out as VAS, invented from seeds: sounds of a few kinds, and rows that tell of them.
 
-In: a folder. Out: what `data` reads, with clips of 2 s: sounds, their spectrograms, and rows of features in
+In: a folder. Out: what `data` reads, with clips of 1.2 s: sounds, their spectrograms, and rows of features in
 which a kind shows as a direction and its moments as lengths. None is a recording of anything: they are
 there for experiments in small and for tests.
 """
@@ -19,8 +19,8 @@ from models.foley.data import Size
 from otio_avassist import signals
 
 KINDS = ("hum", "knock", "chirp", "hiss", "ring", "rattle")
-SIZE = Size(frames=172, crop=160, rows=43, rows_crop=40)
-"""2 s: ten columns of codes."""
+SIZE = Size(frames=104, crop=96, rows=26, rows_crop=24)
+"""1.2 s: six columns of codes, 24 rows of features."""
 WIDTH = 24
 """Numbers in a row of features."""
 RATE = signals.FOLEY_RATE
@@ -34,7 +34,7 @@ def settings() -> dict[str, int]:
 
 def moments_s(rng: np.random.Generator) -> np.ndarray:
     """When something happens in a clip."""
-    return np.cumsum(rng.uniform(0.25, 0.6, 8)) - rng.uniform(0, 0.25)
+    return np.cumsum(rng.uniform(0.2, 0.5, 6)) - rng.uniform(0, 0.2)
 
 
 def sound(kind: str, times_s: np.ndarray, rng: np.random.Generator, *, pitch: float = 1.0) -> np.ndarray:
