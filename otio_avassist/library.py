@@ -275,7 +275,7 @@ def read(texts: Sequence[str], reader: Bundle) -> np.ndarray:
     rows = []
     for text in texts:
         ids = np.array([wordpiece.tokens(text, vocabulary)], np.int64)
-        rows.append(reader["main"](ids=ids, mask=np.ones_like(ids))["embedding"][0])
+        rows.append(reader["main"](ids=ids, mask=np.ones_like(ids))["meaning"][0])
     return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
 

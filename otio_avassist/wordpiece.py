@@ -26,7 +26,8 @@ def words(text: str) -> list[str]:
     plain = "".join(
         letter
         for letter in unicodedata.normalize("NFD", text.lower())
-        if unicodedata.category(letter) not in ("Mn", "Cc", "Cf") or letter in "\t\n\r"
+        if (unicodedata.category(letter) not in ("Mn", "Cc", "Cf") or letter in "\t\n\r")
+        and letter != "\ufffd"
     )
     apart = "".join(f" {letter} " if _stands_alone(letter) else letter for letter in plain)
     return apart.split()

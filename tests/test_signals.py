@@ -245,3 +245,20 @@ def test_i3d_sees_colours_and_motion_between_minus_one_and_one() -> None:
     # 128 - 127.5 rounds to the even 0; 128 + 25.5 to 154.
     np.testing.assert_allclose(moved[0], -1, atol=1e-6)
     np.testing.assert_allclose(moved[1], 2 * 154 / 255 - 1, atol=1e-6)
+
+
+def test_spectrograms_for_aisfx_are_those_of_another_library():
+    librosa = pytest.importorskip("librosa")
+    samples = np.random.default_rng(0).normal(size=88_200) * np.linspace(0, 1, 88_200)
+    theirs = librosa.feature.melspectrogram(
+        y=samples / np.abs(samples).max(), sr=44_100, n_fft=2048, hop_length=1024,
+        n_mels=96, fmin=0, fmax=22_050, htk=True, norm=1.0,
+    )  # fmt: skip
+    ours = signals.aisfx_log_mel(0.3 * samples)
+    assert ours == pytest.approx(np.log10(10_000 * theirs + 1).T / signals.AISFX_FULL, abs=1e-5)
+
+
+def test_a_short_sound_is_one_block_for_aisfx_and_a_long_one_several_that_overlap():
+    assert signals.aisfx_blocks(np.ones((7, 96)))[0].sum() == 7 * 96
+    rows = np.arange(230)[:, None] * np.ones(96)
+    assert signals.aisfx_blocks(rows)[:, 0, 0].tolist() == [0, 50, 100]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import replace
 from hashlib import sha256
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from export.fetch import convert
-from otio_avassist import bundles, fetch, signals
+from models.checkpoints import CheckpointError
+from otio_avassist import bundles, fetch, library, signals
 from otio_avassist.catalogue import CATALOGUE
 from otio_avassist.cli import avassist
 from otio_avassist.errors import BundleError, UsageError
@@ -90,8 +92,6 @@ def test_a_missing_network_is_asked_for_with_size_licence_and_command(tmp_path, 
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    import io
-
     import torch
 
     file = io.BytesIO()
@@ -123,3 +123,40 @@ def test_transnet_sees_the_cut_between_two_shots(fetched):
     cuts = network(frames=np.repeat(shots, [40, 60], axis=0)[None])["cuts"][0]
     assert cuts.argmax() == 39
     assert cuts[39] > 10 * cuts[np.arange(100) != 39].max()
+
+
+def test_minilm_finds_sentences_as_alike_as_its_makers_do(fetched):
+    """By the example that its makers show beside it."""
+    fetched("minilm")
+    said = (
+        "That is a happy person",
+        "That is a happy dog",
+        "That is a very happy person",
+        "Today is a sunny day",
+    )
+    rows = library.read(said, bundles.open_bundle(bundles.find("minilm"), device="cpu"))
+    assert rows[0] @ rows[1:].T == pytest.approx([0.695, 0.943, 0.257], abs=6e-4)
+
+
+def test_aisfx_hears_that_two_noises_are_more_alike_than_a_noise_and_a_tone(fetched):
+    fetched("aisfx")
+    ear = bundles.open_bundle(bundles.find("aisfx"), device="cpu")
+    draw = np.random.default_rng(0)
+    noise, other = draw.normal(size=(2, 96_000))
+    tone = np.sin(np.arange(96_000) * 0.06)
+    heard = [library.hear(each.astype(np.float32), ear) for each in (noise, other, tone)]
+    assert library.alike(heard[0], heard[1]) > library.alike(heard[0], heard[2])
+
+
+def test_a_checkpoint_of_aisfx_that_would_run_something_is_refused(tmp_path):
+    class Runs:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    import torch
+
+    file = io.BytesIO()
+    torch.save(({"embedding_net.conv_block1.conv1.weight": Runs()}, {}), file)
+    with pytest.raises(CheckpointError, match="print, which isn't data: refused"):
+        convert(CATALOGUE["aisfx"], {"weights.pth": file.getvalue()}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
