@@ -508,7 +508,8 @@ def test_without_a_network_captions_say_so_and_write_nothing(
             "--per-minute --levels --beam --on --speech --say-speech --proposals",
             "--detach --propose",
         ),
-        ("run", "--tasks --detach --per-minute", "--nothing"),
+        ("foley", "--takes --seed --sound --which --track --prime --loudness --foley-dir", "--detach --beam"),
+        ("run", "--tasks --detach --per-minute --takes", "--nothing"),
     ],
 )
 def test_a_command_offers_the_options_of_its_own_tasks(avassist, capsys, command, shown, hidden) -> None:

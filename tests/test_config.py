@@ -86,6 +86,20 @@ def test_each_of_the_three_places_asks(monkeypatch, tmp_path):
             id="captions in a dictionary",
         ),
         pytest.param({"speech": "said.srt"}, {"speech": Path("said.srt")}, id="speech of a file"),
+        pytest.param(
+            "foley,takes=2,seed=0,which=all,clip=a.mov,b c.mov,marker=boom,loudness=auto,sync_check=no",
+            {
+                "tasks": ("foley",), "takes": 2, "seed": 0, "which": "all", "clip": ("a.mov", "b c.mov"),
+                "marker": ("boom",), "loudness": "auto", "sync_check": False,
+            },
+            id="foley in pairs",
+        ),
+        pytest.param(
+            {"prime": "01:00:00:00 - 01:00:02:00", "loudness": "-20", "foley_dir": "/f"},
+            {"prime": "01:00:00:00 - 01:00:02:00", "loudness": -20.0, "foley_dir": Path("/f")},
+            id="foley in a dictionary",
+        ),
+        pytest.param({"prime": "a-b.wav"}, {"prime": Path("a-b.wav")}, id="more of a file"),
         pytest.param({"report": "a.json"}, {"report": (Path("a.json"),)}, id="a report"),
         *[pytest.param(off, {"tasks": ()}, id=f"off as {off!r}") for off in (None, False, "off", "None", "")],
     ],
@@ -115,6 +129,9 @@ def test_one_thing_may_be_said_in_many_ways(value, expected):
         pytest.param({"beam": 1.5}, "beam: wanted 1, 2, 3 …, there is 1.5", id="beam"),
         pytest.param({"on": "track"}, "on: wanted timeline or clip, there is 'track'", id="on"),
         pytest.param({"map": "D:/x"}, "map: wanted OLD=NEW", id="map"),
+        pytest.param({"seed": -1}, "seed: wanted 0, 1, 2 …, there is -1", id="seed"),
+        pytest.param({"which": "loud"}, "which: wanted silent or all, there is 'loud'", id="which"),
+        pytest.param({"loudness": 3}, "loudness: wanted auto, or LUFS from -70 to 0; there is 3", id="LUFS"),
         pytest.param({"report": "r.txt"}, r"r\.txt: wanted a name ending in \.json", id="report"),
         pytest.param(
             {"base_dir": ["/a", "/b"]}, "base_dir: wanted one value, there are 2: /a, /b", id="too many"
@@ -214,3 +231,8 @@ def test_files_of_speech_in_the_configuration_lie_beside_it(monkeypatch, tmp_pat
         (folder / "our.toml").write_text(f"speech = '{speech}'\nproposals = 'p.json'")
         monkeypatch.setenv("AVASSIST_CONFIG", str(folder / "our.toml"))
         assert config.said({}) == {"speech": expected, "proposals": folder / "p.json"}
+
+
+def test_in_a_file_a_stretch_of_the_timeline_is_no_path(tmp_path):
+    (tmp_path / "avassist.toml").write_text("tasks = 'foley'\nprime = '1.5-3'\nfoley_dir = 'takes'")
+    assert config.said({}) == {"tasks": ("foley",), "prime": "1.5-3", "foley_dir": tmp_path / "takes"}

@@ -267,7 +267,7 @@ def test_the_hook_of_one_task_needs_no_word_but_hears_off(assist, monkeypatch):
     assert run.mend(timeline, {"_filepath": "out.otio"}, task="sync") is timeline
 
 
-@pytest.mark.parametrize("task", ["sync", "captions"])
+@pytest.mark.parametrize("task", ["sync", "captions", "foley"])
 def test_each_task_has_a_hook_that_does_it_and_nothing_else(assist, task):
     function = otio.plugins.ActiveManifest().from_name(f"avassist_{task}", kind_list="hook_scripts")
     mended = function.run(a_timeline(), {"_filepath": "out.otio"})
@@ -280,6 +280,16 @@ def test_what_is_said_of_captions_reaches_the_analysis(assist):
     otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=words)
     [settings] = assist.calls
     assert (settings.captions.per_minute, settings.captions.on) == (3.0, "clip")
+
+
+def test_what_is_said_of_foley_reaches_the_analysis_and_its_sounds_stand_beside_the_file(assist, tmp_path):
+    words = {"avassist": "foley,takes=3,track=V1,A 2,loudness=-20,sync_check=no,prime=1-2"}
+    otio.adapters.write_to_file(a_timeline(), "out.otio", hook_function_argument_map=words)
+    [settings] = assist.calls
+    asked = settings.foley
+    assert (asked.takes, asked.loudness, asked.check_sync) == (3, -20.0, False)
+    assert (settings.wish.tracks, settings.prime) == (("V1", "A 2"), "1-2")
+    assert (asked.folder, settings.output_dir) == (tmp_path / "out.foley", tmp_path)
 
 
 def test_reports_are_written_where_asked(assist, tmp_path):
