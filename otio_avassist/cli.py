@@ -123,6 +123,10 @@ FOLEY_OPTIONS = (
     ),
     click.option("--sound", metavar="NAME", help="Make this sound, whatever the picture asks for."),
     click.option(
+        "--library", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+        help="Take sounds from this folder instead of making them.",
+    ),
+    click.option(
         "--which", type=click.Choice(["silent", "all"]),
         help="Pictures with nothing to hear under them, or all.  [default: silent; all of what is named]",
     ),

@@ -13,7 +13,7 @@ The three say the same keys:
     bundle, device, propose, detach, min_confidence, max_offset    as the options of `avassist sync`
     per_minute, levels, beam, on, speech, say_speech, speech_model, proposals
                     as the options of `avassist captions`
-    takes, seed, sound, which, track, clip, marker, prime, loudness, sync_check, foley_dir
+    takes, seed, sound, library, which, track, clip, marker, prime, loudness, sync_check, foley_dir
                     as the options of `avassist foley`; sounds stand in NAME.foley beside the file being
                     written, and in `foley_dir` where there is none
     report          files to write the report to, .json, .csv or .html
@@ -119,7 +119,7 @@ def foley_options(values: Mapping[str, Any], folder: Path | None, *, dry_run: bo
     """What was said of foley; `folder` is where its sounds stand if nobody says anything else."""
     from otio_avassist.tasks import foley
 
-    keys = {name: name for name in ("takes", "seed", "sound", "loudness")}
+    keys = {name: name for name in ("takes", "seed", "sound", "library", "loudness")}
     given = _given(values, keys | {"check_sync": "sync_check", "folder": "foley_dir"})
     return foley.Options(**{"folder": folder, "dry_run": dry_run, **given})
 
@@ -173,7 +173,7 @@ def _read_file(name: str) -> dict[str, Any]:
 
 
 _PATHS = (
-    "base_dir", "media_root", "bundle", "report", "speech", "speech_model", "proposals", "prime",
+    "base_dir", "media_root", "bundle", "report", "speech", "speech_model", "proposals", "library", "prime",
     "foley_dir",
 )  # fmt: skip
 """Keys of files and folders."""
@@ -332,7 +332,7 @@ def _loudness(value: Any, where: str) -> Any:
     if text == "auto":
         return text
     number = _number(value, where)
-    if not -70 <= number <= 0:
+    if not -70 < number <= 0:
         raise UsageError(f"{where}: wanted auto, or LUFS from -70 to 0; there is {number:g}")
     return number
 
@@ -403,6 +403,7 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "takes": _whole,
     "seed": _seed,
     "sound": _one,
+    "library": _path,
     "which": _which,
     "track": _names,
     "clip": _names,

@@ -41,7 +41,19 @@ def task_of(item: Any) -> str:
     if ours.get("finding") or ours.get("task"):
         return str(ours.get("task") or _UNSAID)
     found = _named(item)
+    if found is None and isinstance(item, otio.schema.Track) and _holds_only_our_sounds(item):
+        return "foley"
     return found["task"] if found else ""
+
+
+def _holds_only_our_sounds(track: otio.schema.Track) -> bool:
+    """Final Cut's XML has no names of tracks: such a track is ours where all its clips are."""
+    clips = [] if track.name else [each for each in track if isinstance(each, otio.schema.Clip)]
+    return bool(clips) and all(map(_is_sound_file, clips))
+
+
+def _is_sound_file(clip: otio.schema.Clip) -> bool:
+    return _SOUND.fullmatch(places.media_name(clip)) is not None
 
 
 def finding_in_words(item: Any) -> str:
@@ -116,8 +128,8 @@ def is_our_marker(marker: otio.schema.Marker) -> bool:
 
 
 def is_our_track(track: otio.core.Composable) -> bool:
-    """By its metadata, or by its name."""
-    return isinstance(track, otio.schema.Track) and (bool(finding_of(track)) or _named(track) is not None)
+    """By its metadata, or by its name; without a name, by what it holds."""
+    return isinstance(track, otio.schema.Track) and bool(task_of(track))
 
 
 def is_our_sound(clip: otio.schema.Clip) -> bool:
@@ -125,4 +137,4 @@ def is_our_sound(clip: otio.schema.Clip) -> bool:
     track = clip.parent()
     if not is_our_track(track) or task_of(track) != "foley":
         return False
-    return bool(finding_of(clip)) or _SOUND.fullmatch(places.media_name(clip)) is not None
+    return bool(finding_of(clip)) or _is_sound_file(clip)

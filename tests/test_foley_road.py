@@ -197,10 +197,11 @@ def test_the_options_reach_the_task(project: Path, avassist, monkeypatch) -> Non
         SimpleNamespace(analyse=lambda shots, network, options, progress: asked.append(options) or ()),
     )
     words = ["--takes", 3, "--seed", 7, "--sound", "hum", "--loudness", -20, "--foley-dir", project / "x"]
-    words += ["--prime", "01:00:02:05-01:00:03:05", "--no-sync-check", "--which", "all"]
+    words += ["--library", project, "--prime", "01:00:02:05-01:00:03:05", "--no-sync-check", "--which", "all"]
     assert avassist("foley", project / "cut.otio", "-o", project / "out.otio", "-q", *words) == 3
     (options,) = asked
     assert (options.takes, options.seed, options.sound, options.loudness) == (3, 7, "hum", -20.0)
+    assert options.library == project
     assert (options.folder, options.check_sync, options.dry_run) == (project / "x", False, False)
     # Under the second shot the tone is read from its frame 10 on.
     assert (options.prime.start_s, options.prime.duration_s) == pytest.approx((0.6, 1.0))
@@ -335,11 +336,16 @@ def test_through_final_cuts_xml_the_sound_stands_where_it_stood(laid: Path, proj
     back = read(xml)
     names = {places.media_name(each.clip): each.place.at_s for each in places.walk(back)}
     assert names[places.media_name(ours(read(laid))[0])] == 0.0
-    # Its adapter drops names of tracks: the sidecar knows the files.
-    assert (
-        avassist("foley", xml, "-o", again, "--takes", 2, "--sidecar", project / "out.avassist.json", "-q")
-        == 0
-    )
+    # Its adapter drops the names of tracks.
+    (project / "out.avassist.json").unlink()
+    words = ["--takes", 2, "--foley-dir", project / "out.foley", "-q"]
+    assert avassist("foley", xml, "-o", again, *words) == 0
+    assert [places.media_name(each) for each in ours(read(again))] == [
+        places.media_name(each) for each in ours(read(laid))
+    ]
+    assert len(read(again).tracks) == 3
+    assert avassist("strip", xml, "-o", again) == 0
+    assert len(read(again).tracks) == 2
 
 
 def test_an_edl_has_no_room_for_it_and_that_is_said(project: Path, avassist, capsys) -> None:
