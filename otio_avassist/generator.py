@@ -378,12 +378,10 @@ class Generator:
         length = frames * self.numbers.hop
         # A short one is heard again and again, as the network heard short ones when it learnt; a long one
         # part by part, whatever its length.
-        whole = np.resize(samples, max(len(samples), length))
-        heard = [
-            self._bundle["hear"](mel=signals.foley_log_mel(whole[at : at + length])[None, :, :frames])["heard"]
-            for at in range(0, len(whole) - length + 1, length)
-        ]
-        return np.exp(np.concatenate(heard)).mean(axis=0)
+        whole = samples if len(samples) >= length else np.resize(samples, length)
+        parts = (whole[at : at + length] for at in range(0, len(whole) - length + 1, length))
+        mels = (signals.foley_log_mel(part)[None, :, :frames] for part in parts)
+        return np.exp(np.concatenate([self._bundle["hear"](mel=mel)["heard"] for mel in mels])).mean(axis=0)
 
 
 def picked(every: int, count: int) -> np.ndarray:

@@ -84,7 +84,7 @@ def write(
     Raises:
         OutputError: it can't be written; nothing of it is left.
     """
-    peak = float(np.abs(samples).max(initial=0.0))
+    peak = float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
     # At half of full scale, whatever it was: the meter gives few digits of what is quiet.
     scale = 0.5 / peak if peak > 0 else 0.0
     said = measure(_finished(samples, rate, length, lead_in, scale))
@@ -138,12 +138,14 @@ def _finished(samples: np.ndarray, rate: int, length: int, lead_in: int, gain: f
     fade_in, fade_out = (max(1, min(round(each * RATE), (end - first) // 2)) for each in FADE_S)
     at = min(0, lead_in)
     for block in chain([np.zeros(first, np.float32)], resampled(samples, rate), [np.zeros(length - end)]):
-        places = np.arange(at, at + len(block))
-        at += len(block)
-        inside = (places >= 0) & (places < length)
-        places, block = places[inside], block[inside]
-        ends = np.clip(np.minimum((places - first) / fade_in, (end - 1 - places) / fade_out), 0, 1)
-        yield (gain * np.sin(np.pi / 2 * ends) ** 2 * block).astype(np.float32)
+        inside = slice(max(0, -at), max(0, length - at))
+        begins, at = at + inside.start, at + len(block)
+        block = gain * block[inside]
+        places = np.arange(begins, begins + len(block))
+        for edge, fade in ((places - first, fade_in), (end - 1 - places, fade_out)):
+            near = edge < fade
+            block[near] *= np.sin(np.pi / 2 * np.maximum(edge[near], 0) / fade) ** 2
+        yield block.astype(np.float32)
 
 
 def resampled(samples: np.ndarray, rate: int, to: int = RATE) -> Iterator[np.ndarray]:
