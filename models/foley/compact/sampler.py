@@ -1,0 +1,166 @@
+"""Train the compact sampler: a kind of sound and what a picture shows -> codes of the compact codebook.
+
+In: a pool and a trained codebook. Out, in the run's folder: `sampler.pt` (see `models.foley.trained`), the
+best by the loss on scenes that are not learnt from. Half of the steps see scenes from somewhere in the
+middle: a sound may begin anywhere in its run, and the few scenes are worth more so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models import checkpoints
+from models.foley import train_sampler
+from models.foley.codebook import Codebook
+from models.foley.compact import pictures
+from models.foley.compact.kinds import KINDS, NAMES
+from models.foley.compact.pool import Pool
+from models.foley.config import SamplerConfig
+from models.foley.sampler import Sampler, to_columns
+from models.training import Learning, Processes, Progress
+
+SHIFTS = 2
+"""Each scene is coded so often, each time from another of the columns that make one column of codes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the run is made of."""
+
+    seed: int = 0
+    sampler: Mapping[str, Any] = field(
+        default_factory=lambda: {"layers": 6, "heads": 4, "width": 192, "dropout": 0.1}
+    )
+    batch: int = 16
+    lr: float = 1e-3
+    """After 100 steps of warming up; falls to a twentieth along a cosine."""
+    steps: int = 3000
+    round: int = 200
+    weight_decay: float = 0.05
+    precision: str = "bfloat16"
+    save_minutes: float = 4.0
+
+
+@torch.no_grad()
+def coded(pool: Pool, codebook: Codebook, kept: Path) -> np.ndarray:
+    """Codes of all scenes in the sampler's order, from `kept` if it is there. Shape: int16 (n, SHIFTS, N)."""
+    if not kept.exists():
+        side = codebook.config.frames_per_column
+        found = []
+        for mel in pool.mels:
+            rolled = [np.roll(mel, -number * side // SHIFTS, axis=1) for number in range(SHIFTS)]
+            x = torch.from_numpy(2 * np.stack(rolled).astype(np.float32) - 1)[:, None]
+            with torch.autocast("cpu", torch.bfloat16):
+                said = codebook.before_codes(x)
+            _, _, codes = codebook.quantize(said.float())
+            found.append(to_columns(codes, *said.shape[2:]).numpy().astype(np.int16))
+        part = kept.with_suffix(".part.npy")
+        np.save(part, np.stack(found))
+        part.replace(kept)
+    return np.load(kept)
+
+
+def configure(settings: Settings, codebook: Codebook, columns: int) -> SamplerConfig:
+    """With a token for the kind behind the rows of pictures."""
+    rows = 80 // codebook.config.frames_per_column
+    return SamplerConfig(
+        codes=codebook.config.codes, feature_width=pictures.WIDTH, features=pictures.ROWS, classes=len(KINDS),
+        rows=rows, columns=columns, positions=rows * columns + pictures.ROWS + 1, **settings.sampler,
+    )  # fmt: skip
+
+
+def train(
+    settings: Settings, pool: Pool, codebook: Codebook, folder: Path, *, until: int | None = None
+) -> Progress:
+    """Train, or go on training."""
+    torch.manual_seed(settings.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    processes = Processes()
+    codes = coded(pool, codebook, folder / "codes.npy")
+    numbers = np.arange(len(pool.kinds))
+    learnt = numbers[(numbers >= pool.checked) & (pool.kinds >= 0)]
+    columns = codes.shape[2] // (80 // codebook.config.frames_per_column)
+    config = configure(settings, codebook, columns)
+    network = Sampler(config)
+    as_published = train_sampler.Settings(
+        base_lr=settings.lr / settings.batch, batch=settings.batch, weight_decay=settings.weight_decay
+    )
+    learning = Learning(train_sampler.optimizer(network, as_published), processes, settings.precision)
+    progress = Progress(
+        folder,
+        processes,
+        {"network": network, "learning": learning},
+        steps=settings.round,
+        epochs=settings.steps // settings.round,
+        patience=None,
+        seed=settings.seed,
+        save_minutes=settings.save_minutes,
+    )
+
+    def told(rng: np.random.Generator, items: np.ndarray) -> dict[str, Tensor]:
+        kinds = pool.kinds[items]
+        rows = np.stack([pictures.drawn(rng, KINDS[kind]) for kind in kinds])
+        return {
+            "features": torch.from_numpy(rows).transpose(1, 2).contiguous(),
+            "classes": torch.from_numpy(kinds)[:, None],
+        }
+
+    def make(step: int) -> tuple[int, Tensor, dict[str, Tensor]]:
+        rng = np.random.default_rng([settings.seed, step])
+        items = rng.choice(learnt, settings.batch, replace=False)
+        first = int(rng.integers(columns // 2)) if rng.random() < 0.5 else 0
+        said = codes[items, rng.integers(SHIFTS, size=settings.batch)][:, first * config.rows :]
+        return step, torch.from_numpy(said.astype(np.int64)), told(rng, items)
+
+    def learn(batch: tuple[int, Tensor, dict[str, Tensor]]) -> dict[str, float]:
+        step, said, condition = batch
+        share = step / settings.steps
+        for group in learning.optimizer.param_groups:
+            group["lr"] = settings.lr * min(
+                1.0, (step + 1) / 100, 0.05 + 0.475 * (1 + float(np.cos(np.pi * share)))
+            )
+        network.train()
+        with learning.autocast():
+            loss = network.loss(said, **condition)
+        learning.step(loss)
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def look() -> dict[str, float]:
+        network.eval()
+        losses = []
+        for start in range(0, pool.checked, 16):
+            items = numbers[start : min(start + 16, pool.checked)]
+            said = torch.from_numpy(codes[items, 0].astype(np.int64))
+            with learning.autocast():
+                losses.append(network.loss(said, **told(np.random.default_rng(start), items)).item())
+        return {"score": float(np.mean(losses))}
+
+    def keep(better: bool) -> None:
+        if better:
+            weights = {
+                f"{name}.{key}": weight
+                for name, each in (("sampler", network), ("codebook", codebook))
+                for key, weight in each.state_dict().items()
+            }
+            held = {
+                "sampler": config.to_dict(),
+                "codebook": codebook.config.to_dict(),
+                "classes": list(NAMES),
+                "features": {
+                    "extractor": "efficientnet-lite0", "output": "logits", "step_s": pictures.STEP_S,
+                    "count": pictures.ROWS, "width": pictures.WIDTH,
+                },
+            }  # fmt: skip
+            checkpoints.save(folder / "sampler.pt", held, weights)
+
+    progress.resume()
+    progress.walk(make, learn, look, keep, until=until)
+    return progress
