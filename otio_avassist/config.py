@@ -121,7 +121,9 @@ def foley_options(values: Mapping[str, Any], folder: Path | None, *, dry_run: bo
 
     keys = {name: name for name in ("takes", "seed", "sound", "library", "loudness")}
     given = _given(values, keys | {"check_sync": "sync_check", "folder": "foley_dir"})
-    return foley.Options(**{"folder": folder, "dry_run": dry_run, **given})
+    if (named := given.pop("folder", folder)) is not None:
+        given["folder"] = named.absolute()
+    return foley.Options(dry_run=dry_run, **given)
 
 
 def wish(values: Mapping[str, Any]) -> Wish:

@@ -112,7 +112,7 @@ class Report:
     def all_abstained(self) -> bool:
         """Something was looked at, and nothing could be said of any of it."""
         looked = bool(self.findings) or self.looked_at > 0
-        return looked and not any(_says_something(line.finding) for line in self.findings)
+        return looked and not any(_says_something(line) for line in self.findings)
 
     @property
     def doubtful(self) -> bool:
@@ -123,10 +123,14 @@ class Report:
         return any(doubts) or not all(each.on_purpose for each in self.skipped)
 
 
-def _says_something(finding: Finding) -> bool:
-    if isinstance(finding, FoleyFinding):
-        return bool(finding.takes) or finding.planned
-    return not isinstance(finding, SyncFinding) or finding.audio_early_s is not None
+def _says_something(line: Line) -> bool:
+    match line.finding:
+        case SyncFinding(audio_early_s=early_s):
+            return early_s is not None
+        case FoleyFinding(takes=takes, planned=planned):
+            # Of what a person rejected no take was made.
+            return bool(takes) or planned or line.outcome.action == "rejected"
+    return True
 
 
 class _Asked(Protocol):
@@ -203,12 +207,13 @@ def _walk(
             looked = spans.read_spans(timeline, _locator(settings), probe)
         options = _options(task, settings, timeline, looked)
         shots, not_wanted = _shots(task, looked, settings, timeline)
+        shots, rejected = _without_rejected(shots, decisions) if task == "foley" else (shots, [])
         found, passed_over = _found(task, shots, asked[task], options, progress)
         looked_at += len(shots) - len(passed_over)
         skipped += [each for passed in not_wanted for each in _skipped(passed, on_purpose=True)]
         skipped += [each for passed in passed_over for each in _skipped(passed)]
         spell = _speller(timeline, settings)
-        led_to = [_line(each, decisions, settings, asked[task], spell) for each in found]
+        led_to = [_line(each, decisions, settings, asked[task], spell) for each in (*rejected, *found)]
         lines += led_to
         changes = [edit for line in led_to for edit in line.outcome.edits]
         timeline = edits.apply(timeline, changes, tasks=(task,))
@@ -248,6 +253,14 @@ def _shots(
         [each for each in shots if each.lead.address.path in homes],
         passed_over + [PassedOver(each, nowhere) for each in homeless],
     )
+
+
+def _without_rejected(
+    shots: Sequence[spans.Shot], decisions: review.Decisions
+) -> tuple[list[spans.Shot], list[Finding]]:
+    """(shots to make sounds for, what stands for those whose sound a person rejected)"""
+    known = [(shot, decisions.rejected_before(shot)) for shot in shots]
+    return [shot for shot, rejected in known if rejected is None], [each for _, each in known if each]
 
 
 def _is_silent(span: spans.MediaSpan) -> bool:

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
-from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding, Take
+from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, MadeBy, SyncFinding, Take
 
 if TYPE_CHECKING:
     import opentimelineio as otio
 
     from otio_avassist.pipeline import Line
-    from otio_avassist.spans import MediaSpan
+    from otio_avassist.spans import MediaSpan, Shot
 
 SCHEMA = "avassist-sidecar.1"
 PROPOSED, ACCEPTED, REJECTED = STATES = ("proposed", "accepted", "rejected")
@@ -151,8 +151,8 @@ class Decisions:
 
     by_id: Mapping[str, Decision]
     remembered: tuple[Remembered, ...] = ()
-    takes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What the sidecar knows of foley's takes, by the names of their files."""
+    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the sidecar knows of findings of earlier runs, by id."""
 
     def of(self, finding: Finding) -> Decision | None:
         """The decision about this finding, or about the one of an earlier run that it most likely is."""
@@ -175,6 +175,19 @@ class Decisions:
         decision = self.of(finding)
         return decision.state if decision is not None else PROPOSED
 
+    def rejected_before(self, shot: Shot) -> FoleyFinding | None:
+        """What stands for a shot whose sound a person rejected, so that it isn't made again; else None."""
+        lead = shot.lead
+        end_s = lead.record_start_s + lead.duration_s
+        finding = FoleyFinding(
+            shot, lead.record_start_s, end_s, lead.start_s, "a sound", "generated", (), 0.0
+        )
+        if self.state_of(finding) != REJECTED:
+            return None
+        known = self.kept.get(self.earlier_id(finding) or "", {})
+        made_by: MadeBy = "library" if known.get("made_by") == "library" else "generated"
+        return replace(finding, sound=str(known.get("sound") or finding.sound), made_by=made_by)
+
     def with_chosen(self, finding: FoleyFinding, folder: Path | None) -> FoleyFinding:
         """A finding that has the take among its own that a person chose in an earlier run.
 
@@ -184,7 +197,9 @@ class Decisions:
         chosen = decision.take if decision is not None and decision.state != REJECTED else ""
         if not chosen or any(take.name == chosen for take in finding.takes):
             return finding
-        facts = self.takes.get(chosen)
+        facts = next(
+            (there[chosen] for each in self.kept.values() if chosen in (there := _takes(each))), None
+        )
         take = Take.from_json(facts, folder) if facts is not None and folder is not None else None
         if take is None or not take.path.is_file():
             gone = f"the take that was chosen before isn't there any more: {chosen}"
@@ -222,7 +237,7 @@ def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | N
     return Decisions(
         said,
         tuple(Remembered.from_json(id_, each) for id_, each in kept.items()),
-        {name: take for each in kept.values() for name, take in _takes(each).items()},
+        kept,
     )
 
 

@@ -127,6 +127,8 @@ class _Under:
         reason = ""
         left = list(stretches)
         for other, why in self._over_and_under(picture, span):
+            if not left:
+                break
             remaining = _without(left, other)
             if remaining != left:
                 left, reason = remaining, why

@@ -17,9 +17,11 @@ from otio_avassist import edits, files, pipeline, places, review, sounds, urls
 from otio_avassist.__main__ import main
 from otio_avassist.errors import TimelineError, UsageError
 from otio_avassist.findings import FoleyFinding
+from otio_avassist.spans import MediaSpan, Shot
 from otio_avassist.tasks import foley
 from otio_avassist.wanted import Wish
 from tests.cuts import take, time_range
+from tests.material import film
 from tests.pretend import GREEN, RED, paint, pretended_foley
 from tests.test_after_an_editor import through_an_editor
 from tests.test_timelines import Everywhere, entries, probe
@@ -280,6 +282,26 @@ def test_a_person_chooses_a_take_and_another_seed_leaves_it(project: Path, avass
     assert "isn't there any more" in found["doubts"][0]
 
 
+def test_what_a_person_rejected_is_not_made_again(project: Path, avassist, monkeypatch) -> None:
+    out = project / "out.otio"
+    words = ["--which", "all", "-q", "--report", project / "r.json"]
+    assert avassist("foley", project / "cut.otio", "-o", out, *words) == 0
+    root = read(out)
+    ids = {each.name: each.metadata["otio_avassist"]["finding"] for each in ours(root)}
+    for name in ("hum", "whistle"):
+        files.write(review.decide(read(out), ids[name], "rejected", "Ada"), str(out))
+    for each in (project / "out.foley").iterdir():
+        each.unlink()
+    for _ in range(2):
+        assert avassist("foley", out, "--in-place", *words) == 0
+        assert ours(read(out)) == []
+        assert list((project / "out.foley").iterdir()) == []
+        found = json.loads((project / "r.json").read_text())["findings"]
+        assert sorted((each["name"], each["action"]) for each in found) == [
+            ("hum", "rejected"), ("whistle", "rejected"),
+        ]  # fmt: skip
+
+
 def test_sync_captions_and_foley_run_in_one_go_and_each_again_alone(
     project: Path, avassist, monkeypatch
 ) -> None:
@@ -292,6 +314,16 @@ def test_sync_captions_and_foley_run_in_one_go_and_each_again_alone(
     for tasks in ("sync", "foley", "captions", "foley,sync"):
         assert avassist("run", out, "--in-place", "--tasks", tasks, "-q") in (0, 3)
         assert out.read_bytes() == first, tasks
+
+
+def test_a_take_can_be_asked_whether_it_is_in_step(tmp_path: Path) -> None:
+    film(tmp_path / "film.mp4", seconds=8)
+    film(tmp_path / "take.wav", seconds=8, picture=False, early_s=0.4)
+    address = places.Address((0, 0), "V1", 0, "film", 0)
+    picture = MediaSpan(address, "picture", "", tmp_path / "film.mp4", 0.0, 8.0, 0.0, FPS)
+    sound = replace(picture, kind="sound", path=tmp_path / "take.wav")
+    asked = pipeline._InStep(pipeline.Settings(tasks=("foley",)))(Shot(picture, sound, "overlap"))
+    assert asked.audio_early_s == pytest.approx(0.4, abs=0.02)
 
 
 # What others make of it
