@@ -37,8 +37,8 @@ FADE_S = (0.01, 0.03)
 """In and out: short enough to be heard as the sound itself, long enough not to click."""
 METER_S = 0.4
 """What the meter needs to hear; a shorter sound is played to it again and again."""
-BLOCK = 1 << 18
-"""Samples at once: 5 s."""
+BLOCK = 1 << 16
+"""Samples at once: a second or three."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def comment(path: Path) -> str:
 
 def _finished(samples: np.ndarray, rate: int, length: int, lead_in: int, gain: float) -> Iterator[np.ndarray]:
     """Blocks of a file: at `RATE`, moved, faded where it begins and ends, `length` samples in all."""
-    first = max(0, lead_in)
+    first = min(length, max(0, lead_in))
     end = max(first, min(length, lead_in + math.ceil(len(samples) * RATE / rate)))
     fade_in, fade_out = (max(1, min(round(each * RATE), (end - first) // 2)) for each in FADE_S)
     at = min(0, lead_in)
@@ -158,7 +158,7 @@ def resampled(samples: np.ndarray, rate: int, to: int = RATE) -> Iterator[np.nda
         return
     converter = av.AudioResampler(format="flt", layout="mono", rate=to)
     left = math.ceil(len(samples) * to / rate)
-    for frame in (*_frames(samples, rate), None):
+    for frame in chain(_frames(samples, rate), [None]):
         for made in converter.resample(frame):
             block = made.to_ndarray()[0][:left]
             left -= len(block)

@@ -1,4 +1,4 @@
-"""The word loop against every sentence there is, on networks that are small tables."""
+"""The word loop against every sentence there is, and the code loop against odds, on small tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from otio_avassist.sampling import Sentence, careful, decode, hypotheses, log_probs
+from otio_avassist.sampling import Sentence, careful, decode, draw_codes, hypotheses, log_probs
 
 START, END, WORDS = 0, 1, 5
 NOT_SAID = [(START,)]
@@ -245,3 +245,67 @@ def test_what_names_more_that_is_sure_is_said_before_what_is_likelier() -> None:
 def test_who_is_sure_of_nothing_that_can_be_said_says_nothing() -> None:
     assert careful([sentence(0.5, DOG), sentence(0.5, CAT)], {DOG, CAT}, 0.6) is None
     assert careful([], {DOG}, 0.6) is None
+
+
+# The code loop
+
+
+class Chain:
+    """Scores of the next code by the last one alone; remembers all that it was given."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self.scores = scores
+        self.given: list[tuple[tuple[int, ...], np.ndarray]] = []
+
+    def __call__(self, *, prefix: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        self.given.append((prefix.shape, codes.copy()))
+        return self.scores[codes[:, -1] if codes.shape[1] else np.zeros(len(codes), np.int64)]
+
+
+def draws(chain: Chain, count: int, seeds: list[int], **options: float) -> np.ndarray:
+    prefix = np.zeros((len(seeds), 2, 3), np.float32)
+    primed = np.zeros((len(seeds), 0), np.int64)
+    randoms = [np.random.default_rng(seed) for seed in seeds]
+    return draw_codes(chain, count, prefix=prefix, primed=primed, randoms=randoms, **options)
+
+
+def test_codes_are_drawn_as_often_as_they_are_likely() -> None:
+    likely = np.array([0.5, 0.3, 0.15, 0.05])
+    drawn = draws(Chain(np.tile(np.log(likely), (4, 1)).astype(np.float32)), 3000, [0, 1])
+    shares = np.bincount(drawn.ravel(), minlength=4) / drawn.size
+    # Three standard deviations of a share among 6000 draws.
+    np.testing.assert_allclose(shares, likely, atol=3 * np.sqrt(0.25 / 6000))
+
+
+@pytest.mark.parametrize(("temperature", "expected"), [(0.5, 0.8), (1.0, 2 / 3), (2.0, 0.586)])
+def test_a_temperature_makes_draws_more_careful_or_more_daring(temperature: float, expected: float) -> None:
+    # Odds of 2 to 1, to the power of 1 / temperature.
+    chain = Chain(np.log(np.array([[2.0, 1.0]])).repeat(2, axis=0))
+    drawn = draws(chain, 4000, [3], temperature=temperature)
+    assert (drawn == 0).mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_only_the_likeliest_are_drawn_with_all_that_tie_with_the_last_of_them() -> None:
+    scores = np.array([[3.0, 1.0, 2.0, 2.0, -1.0]]).repeat(5, axis=0)
+    assert set(draws(Chain(scores), 300, [0], top_k=1).ravel()) == {0}
+    assert set(draws(Chain(scores), 300, [0], top_k=2).ravel()) == {0, 2, 3}
+    assert set(draws(Chain(scores), 3000, [0], top_k=0).ravel()) == {0, 1, 2, 3, 4}
+    assert set(draws(Chain(scores), 3000, [0], top_k=9).ravel()) == {0, 1, 2, 3, 4}
+
+
+def test_each_code_is_told_to_the_network_once_after_what_comes_first() -> None:
+    chain = Chain(np.eye(4)[[1, 2, 3, 0]] * 50)
+    primed = np.array([[2, 1], [0, 3]])
+    randoms = [np.random.default_rng(seed) for seed in (0, 1)]
+    drawn = draw_codes(chain, 3, prefix=np.zeros((2, 5, 7)), primed=primed, randoms=randoms)
+    assert drawn.tolist() == [[2, 3, 0], [0, 1, 2]]
+    assert [shape for shape, _ in chain.given] == [(2, 5, 7), (2, 0, 7), (2, 0, 7)]
+    assert [codes.tolist() for _, codes in chain.given] == [primed.tolist(), [[2], [0]], [[3], [1]]]
+
+
+def test_a_take_does_not_depend_on_those_that_are_drawn_beside_it() -> None:
+    scores = np.random.default_rng(0).normal(size=(6, 6))
+    together = draws(Chain(scores), 40, [4, 5, 6])
+    alone = [draws(Chain(scores), 40, [seed])[0] for seed in (4, 5, 6)]
+    np.testing.assert_array_equal(together, alone)
+    assert len({tuple(row) for row in together}) == 3
