@@ -64,13 +64,17 @@ def sound(kind: str, times_s: np.ndarray, rng: np.random.Generator, *, pitch: fl
     return np.clip(heard, -1, 1).astype(np.float32)
 
 
+def directions() -> np.ndarray:
+    """What each kind looks like, and at last what motion does. Shape: (kinds + 1, WIDTH)."""
+    return np.random.default_rng(7).normal(0, 1, (len(KINDS) + 1, WIDTH))
+
+
 def looks(number: int, times_s: np.ndarray, rng: np.random.Generator, *, rows: int) -> np.ndarray:
     """Rows of features of kind `number` when it happens at these times. Shape: float32 (rows, WIDTH)."""
-    directions = np.random.default_rng(7).normal(0, 1, (len(KINDS) + 1, WIDTH))
     clock = np.arange(rows) / ROWS_A_SECOND
     since = clock[:, None] - times_s
     moving = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 0.06), 0).max(1)
-    shown = directions[number] + 2 * moving[:, None] * directions[-1]
+    shown = directions()[number] + 2 * moving[:, None] * directions()[-1]
     return (shown + rng.normal(0, 0.3, (rows, WIDTH))).astype(np.float32)
 
 
