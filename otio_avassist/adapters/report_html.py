@@ -50,6 +50,8 @@ ACTIONS = {
     "rejected": ("left, as you decided", "left as you decided", "calm"),
 }
 
+KEY = '<span class="key"><b class="m">▲ movement</b> <b class="s">▼ sound</b></span>'
+
 
 def to_html(
     report: Report,
@@ -203,8 +205,7 @@ def _strip(thumbnails: Iterable[bytes]) -> str:
 
 
 def _figure(pictures: Pictures, *, mended: bool) -> str:
-    key = '<span class="key"><b class="m">▲ movement</b> <b class="s">▼ sound</b></span>'
-    caption = "<span>As proposed</span>" if mended else f"<span>As it is</span>{key}"
+    caption = "<span>As proposed</span>" if mended else f"<span>As it is</span>{KEY}"
     return f"<figure><figcaption>{caption}</figcaption>{figures.curves_svg(pictures, mended=mended)}</figure>"
 
 
@@ -321,7 +322,8 @@ def _sound(
     between = f"{_clock(report, finding.start_s)} – {_clock(report, finding.end_s)}"
     where = f"{_text(lead.address.track or lead.kind)}: {_text(lead.address.clip or lead.media_name)}"
     drawn: Sequence[Pictures | None] = takes.get(finding.id) or [None] * len(finding.takes)
-    strip = _strip(drawn[0].thumbnails) if drawn and drawn[0] is not None else ""
+    shown = drawn[0].thumbnails if drawn and drawn[0] is not None else ()
+    strip = f'{_strip(shown)}<div class="soft">{KEY}</div>' if shown else ""
     laid = {each.takes[0].name for each in line.outcome.edits if isinstance(each, LayClip)}
     heard = "".join(
         _take(take, pictures, folder, plays=len(drawn) > 1 and take.name in laid)
@@ -344,7 +346,7 @@ def _take(take: Take, pictures: Pictures | None, folder: Path | None, *, plays: 
     badge = '<span class="badge good">plays</span>' if plays else ""
     player = f'<audio controls preload="none" src="{_link(take.path, folder)}"></audio>'
     words = f'<b>{_text(name)}</b> {badge}<div class="soft measured">{told}</div>'
-    return f'<div class="take"><div class="heard">{player}<div>{words}</div></div>{drawn}</div>'
+    return f'<div class="take"><div class="player">{player}<div>{words}</div></div>{drawn}</div>'
 
 
 def _measured(take: Take) -> list[str]:
@@ -363,8 +365,10 @@ def _in_step(take: Take) -> str:
     """What the sync network said, and what was done about it."""
     if take.audio_early_s is None:
         return "sync: not asked, or no answer"
-    said = f"sync: early by {_signed(take.audio_early_s * 1000, 0)} ms ({take.sync_confidence:.0%} sure)"
-    return f"{said}, moved by {_signed(take.shifted_s * 1000, 0)} ms" if take.shifted_s else said
+    side = "early" if take.audio_early_s > 0 else "late"
+    said = f"sync: {side} by {abs(take.audio_early_s) * 1000:.0f} ms ({take.sync_confidence:.0%} sure)"
+    later = "later" if take.shifted_s > 0 else "earlier"
+    return f"{said}, moved {abs(take.shifted_s) * 1000:.0f} ms {later}" if take.shifted_s else said
 
 
 def _link(path: Path, folder: Path | None) -> str:

@@ -188,7 +188,7 @@ def test_a_sound_says_what_was_measured_what_sync_said_and_which_take_plays(fole
     assert "−23.0 LUFS" in text
     assert "−3.5 dBTP" in text
     assert "relevance 70%" in text
-    assert "sync: early by +80 ms (90% sure), moved by +80 ms" in text
+    assert "sync: early by 80 ms (90% sure), moved 80 ms later" in text
     assert text.index("seed 1") < text.index("seed 2") < text.index("plays")
     assert "Helicopter: not trained on it" in text
     assert "faint" in text
