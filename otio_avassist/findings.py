@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from otio_avassist.spans import Shot
@@ -161,28 +160,6 @@ class Take:
         """Plain JSON, by the name of its file: the timeline and the report say where that stands."""
         facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "path"}
         return {"file": self.name, **{key: _plain(value) for key, value in facts.items()}}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any], folder: Path) -> Take | None:
-        """As `to_json` wrote it; None where it isn't one: a sidecar is a file, and people edit files."""
-        try:
-            numbers = {
-                key: float(value[key])
-                for key in ("relevance", "audio_early_s", "loudness_lufs", "true_peak_dbtp")
-                if value.get(key) is not None
-            }
-            seed = value.get("seed")
-            return cls(
-                path=folder / str(value["file"]),
-                seed=None if seed is None else int(seed),
-                duration_s=float(value["duration_s"]),
-                source=str(value["source"]),
-                sync_confidence=float(value["sync_confidence"]),
-                shifted_s=float(value["shifted_s"]),
-                **numbers,
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
 
 
 MadeBy = Literal["generated", "library"]

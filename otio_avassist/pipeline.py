@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from otio_avassist import bundles, edits, marks, places, review, spans, speech, urls, wanted, windows
+from otio_avassist import bundles, edits, marks, places, review, spans, speech, takes, urls, wanted, windows
 from otio_avassist.errors import BundleError, MediaError, UsageError
 from otio_avassist.findings import Finding, FoleyFinding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
@@ -127,9 +127,9 @@ def _says_something(line: Line) -> bool:
     match line.finding:
         case SyncFinding(audio_early_s=early_s):
             return early_s is not None
-        case FoleyFinding(takes=takes, planned=planned):
+        case FoleyFinding(takes=made, planned=planned):
             # Of what a person rejected no take was made.
-            return bool(takes) or planned or line.outcome.action == "rejected"
+            return bool(made) or planned or line.outcome.action == "rejected"
     return True
 
 
@@ -371,7 +371,7 @@ def _line(
 ) -> Line:
     decision = decisions.of(found) or review.Decision(review.PROPOSED)
     if isinstance(found, FoleyFinding):
-        found = decisions.with_chosen(found, settings.foley.folder)
+        found = _with_chosen(found, decision, settings.foley.folder)
     outcome = edits.edit_for(
         found,
         min_confidence=settings.min_confidence,
@@ -385,6 +385,21 @@ def _line(
         provenance=_provenance(network),
     )
     return Line(found, outcome, decision.state)
+
+
+def _with_chosen(found: FoleyFinding, decision: review.Decision, folder: Path | None) -> FoleyFinding:
+    """A finding that has the take among its own that a person chose in an earlier run.
+
+    Other options make other takes; what was chosen plays for as long as its file is there.
+    """
+    chosen = decision.take
+    if not chosen or decision.state == review.REJECTED or any(take.name == chosen for take in found.takes):
+        return found
+    take = takes.read(folder / chosen) if folder is not None else None
+    if take is None:
+        gone = f"the take that was chosen before isn't there any more: {chosen}"
+        return replace(found, doubts=(*found.doubts, gone))
+    return replace(found, takes=(*found.takes, take))
 
 
 def _locator(settings: Settings) -> spans.Locator:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from otio_avassist import edits, files, places, traces
 from otio_avassist.errors import TimelineError, UsageError
-from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, MadeBy, SyncFinding, Take
+from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, MadeBy, SyncFinding
 
 if TYPE_CHECKING:
     import opentimelineio as otio
@@ -187,24 +187,6 @@ class Decisions:
         known = self.kept.get(self.earlier_id(finding) or "", {})
         made_by: MadeBy = "library" if known.get("made_by") == "library" else "generated"
         return replace(finding, sound=str(known.get("sound") or finding.sound), made_by=made_by)
-
-    def with_chosen(self, finding: FoleyFinding, folder: Path | None) -> FoleyFinding:
-        """A finding that has the take among its own that a person chose in an earlier run.
-
-        Other options make other takes; what was chosen plays for as long as its file is in `folder`.
-        """
-        decision = self.of(finding)
-        chosen = decision.take if decision is not None and decision.state != REJECTED else ""
-        if not chosen or any(take.name == chosen for take in finding.takes):
-            return finding
-        facts = next(
-            (there[chosen] for each in self.kept.values() if chosen in (there := _takes(each))), None
-        )
-        take = Take.from_json(facts, folder) if facts is not None and folder is not None else None
-        if take is None or not take.path.is_file():
-            gone = f"the take that was chosen before isn't there any more: {chosen}"
-            return replace(finding, doubts=(*finding.doubts, gone))
-        return replace(finding, takes=(*finding.takes, take))
 
 
 def _stretches(finding: Finding) -> dict[str, Stretch | None]:
