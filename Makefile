@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions experiment-captions experiment-foley clean
+.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions train-foley experiment-captions experiment-foley clean
 
 PYTHON = python3
 VENV = .venv
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
+	@echo "make train-foley   train the compact foley bundle (fetches free sounds; see its module)"
 	@echo "make experiment-captions   the papers' tables in small"
 	@echo "make experiment-foley      the thesis' tables in small"
 	@echo "make clean       remove the virtual environment and everything made"
@@ -58,6 +59,9 @@ train-sync: $(TRAIN)
 
 train-captions: $(TRAIN)
 	$(BIN)/python -m models.captions.compact.train $(ARGS)
+
+train-foley: $(TRAIN)
+	OMP_NUM_THREADS=1 $(BIN)/python -m models.foley.compact.train $(ARGS)
 
 experiment-captions: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.captions.experiments $(ARGS)
