@@ -95,6 +95,8 @@ def write(root: Any, path: str) -> None:
         _print(otio.adapters.write_to_string(root, adapter, **_schemas(adapter)) + "\n")
         return
     with replacing(Path(path)) as temporary:
+        if adapter == "otioz":
+            temporary.unlink()  # its adapter overwrites nothing
         try:
             otio.adapters.write_to_file(root, str(temporary), adapter_name=adapter, **_schemas(adapter))
         except OSError:

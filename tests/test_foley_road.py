@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -378,6 +379,13 @@ def test_through_final_cuts_xml_the_sound_stands_where_it_stood(laid: Path, proj
     assert len(read(again).tracks) == 3
     assert avassist("strip", xml, "-o", again) == 0
     assert len(read(again).tracks) == 2
+
+
+def test_a_timeline_that_carries_its_media_carries_the_take_that_plays(project: Path, avassist) -> None:
+    out = project / "out.otioz"
+    assert avassist("foley", project / "cut.otio", "-o", out, "--takes", 2, "-q") == 0
+    (sound,) = ours(read(out))
+    assert sound.media_reference.target_url in zipfile.ZipFile(out).namelist()
 
 
 def test_an_edl_has_no_room_for_it_and_that_is_said(project: Path, avassist, capsys) -> None:
