@@ -13,6 +13,7 @@ A doubt about LPAPS: the published runs meant to judge by a trained VGGish-ish, 
 silently not loaded, so that what looked was a network of random weights (issue 13 of the released code,
 whose author suggests to leave it out). Without `--lpaps` ours does what theirs did, from the seed; with
 `--lpaps classifier.pt` it looks by a trained VGGish-ish; `perceptual: 0` among the settings leaves it out.
+Its dropout, which the released training leaves on, is off.
 """
 
 from __future__ import annotations
