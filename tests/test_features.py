@@ -242,3 +242,29 @@ def test_flow_beside_the_media_is_added_where_it_is(tmp_path: Path) -> None:
     path.write_bytes(b"no array")
     with pytest.raises(MediaError, match="film_flow"):
         features.read_rows(path, 2, "flow features")
+
+
+def test_resnet_sees_the_middle_of_each_picture_as_imagenet_wants_it() -> None:
+    seen: list[np.ndarray] = []
+
+    def ask(frames: np.ndarray) -> dict[str, np.ndarray]:
+        seen.append(frames)
+        return {"features": frames[:, :, 0, 0]}
+
+    stream = Stream("resnet50", 0.5, 0.5, 3, output="features")
+    assert features.picture_grid({"eyes": stream}) == (2.0, 256)
+    frames = np.zeros((3, 256, 340, 3), np.uint8)
+    frames[:, 16:, 58:] = (124, 116, 104)  # ImageNet's mean, from the corner of the middle on
+    running = Extraction(stream, ask, 1.0)
+    running.see(frames)
+    running.end()
+    assert seen[0].shape == (3, 3, 224, 224)
+    np.testing.assert_allclose(running.rows.values, 0, atol=0.02)
+    assert running.rows.start_s == 1.0
+
+
+def test_rows_of_a_file_are_an_extractor_only_for_who_has_it() -> None:
+    data = {"extractor": features.FILE, "step_s": 0.5, "length_s": 0.5, "width": 3}
+    assert Stream.from_card(data, "net", (features.FILE,)).extractor == features.FILE
+    with pytest.raises(BundleError, match="no such extractor: file"):
+        Stream.from_card(data, "net")

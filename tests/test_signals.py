@@ -262,3 +262,35 @@ def test_a_short_sound_is_one_block_for_aisfx_and_a_long_one_several_that_overla
     assert signals.aisfx_blocks(np.ones((7, 96)))[0].sum() == 7 * 96
     rows = np.arange(230)[:, None] * np.ones(96)
     assert signals.aisfx_blocks(rows)[:, 0, 0].tolist() == [0, 50, 100]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 40])
+def test_samples_of_a_spectrogram_have_its_length_and_its_spectrogram(columns):
+    time_s = np.arange(signals.FOLEY_HOP * columns) / signals.FOLEY_RATE
+    sound = 0.3 * np.sin(2 * np.pi * 440 * time_s) + 0.1 * np.sin(2 * np.pi * 2500 * time_s)
+    long = np.concatenate([sound, np.zeros(signals.FOLEY_FFT)])
+    mel = signals.foley_log_mel(long)[:, :columns]
+    found = signals.foley_samples(mel)
+    assert found.shape == (signals.FOLEY_HOP * columns,)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+    if columns > 10:
+        again = signals.foley_log_mel(found)[:, 4:-4]
+        # 1 is 100 dB: five on average, most of it where next to nothing sounds.
+        assert np.abs(again - mel[:, 4:-3]).mean() < 0.05
+        assert np.abs(again - mel[:, 4:-3])[mel[:, 4:-3] > 0.5].mean() < 0.02
+        spectrum = np.abs(np.fft.rfft(found * np.hanning(len(found))))
+        peak_hz = spectrum.argmax() * signals.FOLEY_RATE / len(found)
+        assert peak_hz == pytest.approx(440, abs=10)
+
+
+def test_noise_comes_back_with_its_spectrogram_and_always_the_same():
+    noise = np.random.default_rng(0).normal(scale=0.1, size=2 * signals.FOLEY_RATE).astype(np.float32)
+    mel = signals.foley_log_mel(noise)
+    found = signals.foley_samples(mel)
+    assert np.abs(signals.foley_log_mel(found)[:, : mel.shape[1]] - mel).mean() < 0.02
+    np.testing.assert_array_equal(found, signals.foley_samples(mel))
+
+
+def test_silence_stays_silence():
+    assert np.abs(signals.foley_samples(np.zeros((80, 20), np.float32))).max() < 1e-3
