@@ -556,13 +556,16 @@ class Bundle:
         return self._models[graph]
 
 
-def open_bundle(folder: Path, *, device: str = "auto", threads: int | None = None) -> Bundle:
+def open_bundle(
+    folder: Path, *, device: str = "auto", threads: int | None = None, lacking: bool = False
+) -> Bundle:
     """Open a bundle and those it needs; graphs are read when they are first asked for.
 
     Args:
         folder: a bundle.
         device: "auto" takes the best that works; "cpu"; "cuda" or nothing.
         threads: of the CPU; None: $OMP_NUM_THREADS, else as many as this process may use.
+        lacking: whether it will do without those that it needs and that aren't on this machine.
 
     Raises:
         BundleError: no card, or a bundle that it needs isn't there; the message says how to get it.
@@ -575,7 +578,7 @@ def open_bundle(folder: Path, *, device: str = "auto", threads: int | None = Non
             needs[name] = open_bundle(find(name), device=device, threads=threads)
         except BundleError as error:
             missing.append(_how_to_get(name, error))
-    if missing:
+    if missing and not lacking:
         raise BundleError(
             f"{card.network} for {card.task} needs what isn't on this machine:\n"
             + "\n".join(f"  {each}" for each in missing)

@@ -175,6 +175,12 @@ class Generator:
         found = self._seer(self.numbers.stream) if self.numbers.stream is not None else None
         return found[0][found[1]] if found else None
 
+    @property
+    def eyes_sha256(self) -> str:
+        """Of the bundle that makes features of pictures; empty where it isn't here."""
+        found = self._seer(self.numbers.stream) if self.numbers.stream is not None else None
+        return found[0].sha256 if found else ""
+
     def _seer(self, stream: Stream) -> tuple[Bundle, str] | None:
         """(bundle, its graph); None where it isn't on this machine."""
         graph = GRAPHS.get(stream.extractor, stream.extractor)

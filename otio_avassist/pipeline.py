@@ -436,7 +436,9 @@ def _open_foley(settings: Settings) -> foley.Network:
             "--foley-dir DIR (in a hook: 'foley_dir')"
         )
     folder = bundles.find("foley", _named_bundle("foley", settings))
-    bundle = bundles.open_bundle(folder, device=settings.device)
+    # Who names the sound can do without the network that would see what the picture asks for.
+    named = options.sound is not None or settings.prime is not None
+    bundle = bundles.open_bundle(folder, device=settings.device, lacking=named)
     return foley.Network(bundle, _InStep(settings) if options.check_sync else None)
 
 

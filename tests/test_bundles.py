@@ -545,3 +545,12 @@ def test_two_wheels_over_each_other_are_a_warning(monkeypatch):
     )
     (warning,) = bundles.device_report().warnings
     assert warning.startswith("onnxruntime and onnxruntime-gpu are installed over each other")
+
+
+def test_a_bundle_is_opened_without_what_it_needs_only_where_that_will_do(tmp_path, monkeypatch):
+    monkeypatch.setenv(bundles.VARIABLE, str(tmp_path))
+    folder = make_bundle(tmp_path / "one", needs=("ears", "eyes"))
+    make_bundle(tmp_path / "other", task="ears")
+    with pytest.raises(BundleError, match=r"needs what isn't on this machine:\n.*eyes"):
+        bundles.open_bundle(folder)
+    assert list(bundles.open_bundle(folder, lacking=True).needs) == ["ears"]

@@ -240,7 +240,7 @@ class _Making:
             seen.sound or UNNAMED,
             seen.confidence,
             # What 8 bits and large matrices give depends, by a hair, on what else is asked at once.
-            [(self._network.sha256, seed, len(seeds)) for seed in seeds],
+            [(self._network.sha256, *watched.by, seed, len(seeds)) for seed in seeds],
             lambda some: self._made(shot, seen.sound, watched, seeds[some]),
         )
 
@@ -256,7 +256,7 @@ class _Making:
         if not matches:
             nothing = f"{self._library.folder} has no sound that is {sound}"
             if self._library.passed_over:
-                nothing += f", but {len(self._library.passed_over)} files that can't be read"
+                nothing += f"; {len(self._library.passed_over)} of its files can't be read"
             return _Plan(sound, seen.confidence, doubts=(nothing,))
         when = cache(lambda: self._moments(shot, matches))
         return _Plan(
@@ -421,6 +421,14 @@ class _Watched:
             how = f"; to get it: {entry.how}" if entry else ""
             return f"{stream.extractor}, by which pictures are known, isn't on this machine{how}"
         return ""
+
+    @property
+    def by(self) -> list[Any]:
+        """What the rows depend on, beside the media."""
+        stream = self._generator.numbers.stream
+        if stream is not None and stream.extractor == features.FILE and self._span is not None:
+            return takes.content(features.rows_file(self._span.path))
+        return [self._generator.eyes_sha256]
 
     def looked_at(self) -> Iterable[Rows]:
         """The rows of all parts; of a short shot they are kept for the making."""
