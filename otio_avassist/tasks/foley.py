@@ -251,8 +251,9 @@ class _Making:
         seen = self._seen(watched)
         sound = seen.sound or _first(seen)
         words = ", ".join((sound, *self._generator.numbers.words.get(sound, ())))
-        meant = {words: seen.confidence} if seen.sound is not None else {}
-        matches = self._library.best(meant | dict(seen.shows), options.takes)
+        # What is decided counts in full; else all that the picture may show, each as far as it does.
+        meant = {words: 1.0} if seen.sound is not None else dict(seen.shows)
+        matches = self._library.best(meant, options.takes)
         if not matches:
             nothing = f"{self._library.folder} has no sound that is {sound}"
             if self._library.passed_over:
