@@ -7,6 +7,9 @@ sound whatever lies under it. Knows seconds and spans; what a file sounds like i
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -74,6 +77,10 @@ def wanted(
     pictures = {timeline: _pictures(clips) for timeline, clips in looked.clips.items()}
     marks = {timeline: marks_of(timeline) for timeline in pictures} if wish.markers else {}
     _check_names(wish, [span for group in pictures.values() for _, span in group], marks.values())
+    heard_with: dict[Path, list[Shot]] = defaultdict(list)
+    for shot in looked.shots:
+        if shot.picture is not None and shot.sound is not None:
+            heard_with[shot.picture.address.path].append(shot)
     shots: list[Shot] = []
     passed_over: list[PassedOver] = []
     for timeline, group in pictures.items():
@@ -86,7 +93,7 @@ def wanted(
             if not stretches:
                 continue
             left, reason = under.left(clip, span, stretches) if wish.only_silent else (stretches, "")
-            shots += [_shot(span, stretch, looked.shots) for stretch in left]
+            shots += [_shot(span, stretch, heard_with[clip.path]) for stretch in left]
             if not left:
                 passed_over.append(PassedOver(Shot(span, None, "alone"), reason))
     return shots, passed_over
@@ -114,7 +121,12 @@ class _Under:
     """What is heard under the pictures of one timeline, and which picture lies over which."""
 
     def __init__(self, looked: Spans, clips: Sequence[Clip], is_silent: Callable[[MediaSpan], bool]) -> None:
-        self.clips = [each for each in clips if each.plays]
+        there = [each for each in clips if each.plays and math.isfinite(sum(each.record))]
+        self.clips = sorted(there, key=lambda each: (each.record[0], each.path))
+        self.starts_s = [each.record[0] for each in self.clips]
+        self.longest_s = max(
+            (end_s - start_s for start_s, end_s in (each.record for each in there)), default=0
+        )
         self.is_silent = is_silent
         self.own = {
             shot.picture.address.path
@@ -136,7 +148,8 @@ class _Under:
 
     def _over_and_under(self, picture: Clip, span: MediaSpan) -> Iterator[tuple[Stretch, str]]:
         whole = (span.record_start_s, span.record_start_s + span.duration_s)
-        for each in self.clips:
+        first = bisect_left(self.starts_s, whole[0] - self.longest_s)
+        for each in self.clips[first : bisect_right(self.starts_s, whole[1])]:
             both = max(whole[0], each.record[0]), min(whole[1], each.record[1])
             if each is picture or not both[1] - both[0] > TOUCH_S:
                 continue
@@ -183,12 +196,12 @@ def _marked(whole: Stretch, marks: Iterable[Mark], wish: Wish, rate: float) -> l
 
 
 def _shot(span: MediaSpan, stretch: Stretch, shots: Iterable[Shot]) -> Shot:
-    """The picture between two moments, with the sound under it where one covers all of it."""
+    """The picture between two moments, with the sound of the first of its shots that covers all of it."""
     start_s, end_s = stretch
     picture = cut(span, start_s, end_s)
     for shot in shots:
         sound = shot.sound
-        if sound is None or shot.picture is None or shot.picture.address != span.address:
+        if sound is None:
             continue
         sound_end_s = sound.record_start_s + sound.duration_s
         if sound.record_start_s <= start_s + TOUCH_S and sound_end_s >= end_s - TOUCH_S:
