@@ -357,11 +357,14 @@ class Generator:
         return values[np.clip(at - round((rows.start_s - part.start_s) / stream.step_s), 0, len(values) - 1)]
 
     def _samples(self, codes: np.ndarray) -> np.ndarray:
-        """(takes, n) of codes (takes, T, F)."""
+        """(takes, n) of codes (takes, T, F): one take after the other, since pictures of sound are large."""
+        return np.concatenate([self._sounding(each[None]) for each in codes])
+
+    def _sounding(self, codes: np.ndarray) -> np.ndarray:
         mel = self._bundle["decode"](codes=codes)["mel"]
         if "vocode" in self._bundle.card.graphs:
             return self._bundle["vocode"](mel=mel)["samples"]
-        return np.stack([signals.foley_samples(each) for each in mel])
+        return signals.foley_samples(mel[0])[None]
 
     def relevance(self, samples: np.ndarray, sound: str) -> float | None:
         """0 to 1: how surely a sound at the bundle's rate is heard as what it is meant to be; None: nobody

@@ -63,7 +63,7 @@ def whistler(monkeypatch: pytest.MonkeyPatch):
     """The networks that are opened; sync has none, and works by cheaper evidence."""
     opened = pretended_foley()
     monkeypatch.setattr(pipeline.bundles, "find", lambda task, named=None: Path(task))
-    monkeypatch.setattr(pipeline.bundles, "open_bundle", lambda folder, device: opened)
+    monkeypatch.setattr(pipeline.bundles, "open_bundle", lambda folder, **how: opened)
     monkeypatch.setattr(pipeline, "_load_sync", lambda settings: None)
     monkeypatch.setitem(pipeline._OPEN, "sync", lambda settings: None)
     # The command silences hooks for its whole process.

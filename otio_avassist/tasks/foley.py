@@ -253,16 +253,17 @@ class _Making:
         words = ", ".join((sound, *self._generator.numbers.words.get(sound, ())))
         # What is decided counts in full; else all that the picture may show, each as far as it does.
         meant = {words: 1.0} if seen.sound is not None else dict(seen.shows)
+        confidence = seen.confidence if seen.sound is not None else max(meant.values(), default=0.0)
         matches = self._library.best(meant, options.takes)
         if not matches:
             nothing = f"{self._library.folder} has no sound that is {sound}"
             if self._library.passed_over:
                 nothing += f"; {len(self._library.passed_over)} of its files can't be read"
-            return _Plan(sound, seen.confidence, doubts=(nothing,))
+            return _Plan(sound, confidence, doubts=(nothing,))
         when = cache(lambda: self._moments(shot, matches))
         return _Plan(
             sound,
-            seen.confidence,
+            confidence,
             [
                 (takes.content(matches[at % len(matches)].sound.path), options.seed + at // len(matches))
                 for at in range(options.takes)
