@@ -13,11 +13,11 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -143,8 +143,8 @@ class Library:
 
     def relevance(self, wanted: Wanted) -> np.ndarray:
         """How well each sound is what is wanted, 0 to 1. Shape: (sounds,)."""
-        if not self.sounds:
-            return np.zeros(0)
+        if not self.sounds or not wanted:
+            return np.zeros(len(self.sounds))
         said = np.array([worded(wanted, each.name, each.around) for each in self.sounds])
         if self.reader is not None and all(each.read is not None for each in self.sounds):
             rows = np.stack([each.read for each in self.sounds if each.read is not None])
@@ -195,7 +195,7 @@ def lay(match: Match, moments: laying.Moments, duration_s: float, seed: int) -> 
 
 
 def wanted_by_picture(
-    beliefs: np.ndarray, classes: Sequence[float | str], *, most: int = 5, least: float = 0.05
+    beliefs: np.ndarray, classes: Sequence[float | str], *, most: int = 20, least: float = 0.01
 ) -> dict[str, float]:
     """What a picture is of, as words: the surest classes of a network that saw it.
 
@@ -214,10 +214,14 @@ def wanted_by_picture(
 def worded(wanted: Wanted, name: str, around: str = "") -> float:
     """How well what is written of a sound says what is wanted, 0 to 1."""
     own, near = _stems(_spaced(name)), _stems(around)
-    total = sum(
-        weight * max(_fits(each, own, near) for each in words.split(",")) for words, weight in wanted.items()
-    )
-    return float(min(1.0, total))
+    said = (max(_fits(each, own, near) for each in words.split(",")) for words in wanted)
+    return _weighed(said, wanted)
+
+
+def _weighed(fits: Iterable[Any], wanted: Wanted) -> Any:
+    """What is meant more counts more; where more than one thing is surely meant, they share what there is."""
+    total = sum(fit * weight for fit, weight in zip(fits, wanted.values(), strict=True))
+    return total / max(1.0, sum(wanted.values()))
 
 
 def _fits(phrase: str, own: Sequence[str], near: Sequence[str]) -> float:
@@ -264,19 +268,20 @@ def _stem(word: str) -> str:
 
 def _meant(wanted: Wanted, rows: np.ndarray, reader: Bundle) -> np.ndarray:
     """How near what is meant is to what is written of each sound, 0 to 1. Shape: (sounds,)."""
-    asked = read(list(wanted), reader)
-    weights = np.array(list(wanted.values()))
-    return np.clip(np.maximum(rows @ asked.T, 0) @ weights, 0, 1)
+    asked = (read([each.strip() for each in words.split(",")], reader) for words in wanted)
+    # Squared: words that have nothing in common are still a little alike.
+    return _weighed((np.maximum(rows @ each.T, 0).max(axis=1) ** 2 for each in asked), wanted)
 
 
 def read(texts: Sequence[str], reader: Bundle) -> np.ndarray:
-    """What texts mean, by `minilm`: unit rows. Shape: (texts, 384)."""
+    """What texts mean, by `minilm`: rows of length 1. Shape: (texts, 384)."""
     vocabulary = {str(word): at for at, word in enumerate(reader.card.classes)}
-    rows = []
-    for text in texts:
-        ids = np.array([wordpiece.tokens(text, vocabulary)], np.int64)
-        rows.append(reader["main"](ids=ids, mask=np.ones_like(ids))["meaning"][0])
-    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+    each = [wordpiece.tokens(text, vocabulary) for text in texts]
+    ids = np.zeros((len(each), max(map(len, each), default=0)), np.int64)
+    mask = np.zeros_like(ids)
+    for row, known in enumerate(each):
+        ids[row, : len(known)], mask[row, : len(known)] = known, 1
+    return reader["main"](ids=ids, mask=mask)["meaning"]
 
 
 # The index

@@ -81,6 +81,12 @@ def test_a_picture_is_told_by_its_surest_classes():
     assert worded(found, "cat meowing") > 0.5 > worded(found, "tiger roar")
 
 
+def test_of_two_things_that_are_surely_meant_a_file_that_says_both_is_better_than_one_that_says_one():
+    wanted = {"dog, barking": 0.9, "street": 0.8}
+    both, one = (worded(wanted, name) for name in ("dog barking in the street", "dog barking"))
+    assert 1 >= both > one > 0.4
+
+
 def test_of_two_files_that_say_it_the_one_that_says_less_besides_is_better():
     assert worded({"dog": 1.0}, "dog") > worded({"dog": 1.0}, "dog on a street with cars") > 0.8
 
