@@ -87,6 +87,23 @@ def compact(run: Path, out: Path) -> None:
     )
 
 
+@cli.command(name="compact-foley")
+@click.option(
+    "--run",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of a run of `models.foley.compact.train`.",
+)
+@click.option("--vocoder", is_flag=True, help="Also its vocoder; without, sound is made by Griffin-Lim.")
+@out_option
+def compact_foley(run: Path, vocoder: bool, out: Path) -> None:
+    """Export the compact foley bundle, which comes with the plugin."""
+    from export.compact_foley import export_compact_foley
+
+    card = export_compact_foley(run, out, vocoder=vocoder)
+    click.echo(f"{out}: {card.network} {card.version}, it makes {', '.join(map(str, card.classes))}")
+
+
 @cli.command()
 @click.argument("names", nargs=-1)
 @click.option(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -25,6 +25,9 @@ from torch import Tensor, nn
 
 from otio_avassist.bundles import Graph
 from otio_avassist.errors import BundleError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 OPSET = 20
 """Standard operators only, each with a CUDA kernel in 16 and 32 bits; LayerNormalization needs 17, Gelu 20.
@@ -121,10 +124,7 @@ def differences(module: nn.Module, path: Path, cases: Iterable[Inputs]) -> dict[
     Returns:
         By output of the graph, the worst of all cases.
     """
-    import onnxruntime  # half a second: paid by who compares
-
-    onnxruntime.set_default_logger_severity(4)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = opened(path)
     halves = {each.name for each in session.get_inputs() if each.type == "tensor(float16)"}
     names = [each.name for each in session.get_outputs()]
     worst = {name: Difference(0.0, 0.0) for name in names}
@@ -146,6 +146,14 @@ def differences(module: nn.Module, path: Path, cases: Iterable[Inputs]) -> dict[
                 float(np.maximum(worst[name].largest, apart)), max(worst[name].reach, float(reach))
             )
     return worst
+
+
+def opened(path: Path) -> InferenceSession:
+    """The graph at `path` on the CPU."""
+    import onnxruntime  # half a second: paid by who compares
+
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 def _each(outputs: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
