@@ -187,7 +187,7 @@ def foley_samples(mel: np.ndarray, *, rounds: int = 32) -> np.ndarray:
     window = _periodic_hann(FOLEY_FFT)
     weight = np.maximum(_overlapped(np.tile(window**2, (len(magnitudes), 1))), 1e-3)
     turns = np.random.default_rng(0).random(magnitudes.shape)
-    wanted, before = magnitudes * np.exp(2j * np.pi * turns), np.zeros(())
+    wanted, before = magnitudes * np.exp(2j * np.pi * turns), np.zeros((), complex)
     for _ in range(rounds):
         samples = _overlapped(np.fft.irfft(wanted) * window) / weight
         columns = np.lib.stride_tricks.sliding_window_view(samples, FOLEY_FFT)[::FOLEY_HOP]
