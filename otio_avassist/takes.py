@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,3 +163,9 @@ def make_folder(folder: Path) -> None:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
+
+
+def drop_empty(folder: Path) -> None:
+    """Take a folder away in which nothing came to lie."""
+    with suppress(OSError):
+        folder.rmdir()

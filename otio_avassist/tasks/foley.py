@@ -145,6 +145,8 @@ def analyse(
         except MediaError as error:
             yield PassedOver(shot, str(error))
         done_s += shot.lead.duration_s
+    if making.new_folder is not None:
+        takes.drop_empty(making.new_folder)
     progress(total_s, total_s, "")
 
 
@@ -171,6 +173,8 @@ class _Making:
         self._library: Library | None = None
         self._named = options.sound
         self._primed: np.ndarray | None = None
+        self.new_folder: Path | None = None
+        """For files, where there was none before."""
         if options.library is not None:
             self._library = library.index(options.library, progress=progress)
         elif options.sound is not None:
@@ -182,6 +186,7 @@ class _Making:
         if not options.dry_run:
             if options.folder is None:
                 raise UsageError("foley wants a folder for its files")
+            self.new_folder = None if options.folder.exists() else options.folder
             takes.make_folder(options.folder)
 
     def _prime(self, prime: windows.Stretch) -> tuple[np.ndarray, str | None]:
@@ -233,7 +238,7 @@ class _Making:
         seen = self._seen(watched) if generator.numbers.class_token else Seen(None, 1.0)
         if seen.sound is None and generator.numbers.class_token:
             shows = f"the picture shows {_first(seen)}, as far as can be told, and " if seen.shows else "it "
-            makes = f"asks for none of the sounds that {generator.name} makes: {', '.join(generator.sounds)}"
+            makes = f"asks for none of the sounds that can be made: {', '.join(generator.sounds)}"
             return _Plan(_first(seen), seen.confidence, doubts=(shows + makes,))
         seeds = range(options.seed, options.seed + options.takes)
         return _Plan(

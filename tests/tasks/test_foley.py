@@ -78,9 +78,14 @@ def test_a_picture_that_asks_for_what_cannot_be_made_gets_nothing_and_is_told_so
     assert blue.takes == ()
     assert not blue.planned
     assert blue.doubts == (
-        "the picture shows sky, as far as can be told, and asks for none of the sounds that pretended foley "
-        "makes: whistle, hum",
+        "the picture shows sky, as far as can be told, and asks for none of the sounds that can be made: "
+        "whistle, hum",
     )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_is_made_no_folder_is_left(film, tmp_path):
+    make([a_shot(film, 1.5, 6.2)], tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 
