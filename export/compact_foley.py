@@ -20,6 +20,7 @@ from export.foley import Parts, export_foley, read_ear
 from export.graphs import describe, in_place_of
 from models.foley import trained
 from models.foley.compact import pictures
+from models.foley.compact.gate import Gated
 from models.foley.compact.kinds import KINDS
 from otio_avassist.bundles import Card
 
@@ -49,7 +50,7 @@ def export_compact_foley(run: Path, out: Path, *, vocoder: bool = False) -> Card
     ear = replace(read_ear(run / "hearing" / "classifier.pt"), columns=columns)
     parts = Parts(
         rounded(sampler),
-        rounded(codebook),
+        Gated(rounded(codebook)),
         words,
         tuple(kind.name for kind in KINDS),
         {

@@ -2,8 +2,11 @@
 
 In: a pool. Out, in the run's folder: `codebook.pt` (see `models.foley.trained`). It begins as an autoencoder
 without codes; then the entries are put where its answers are (k-means), and those that nobody uses are
-moved again and again, since a small set leaves most of a codebook unused otherwise. The judge joins last.
-Knows no kind of sound.
+moved again and again, since a small set leaves most of a codebook unused otherwise.
+
+`train_decoder` goes on from there with the decoder alone, in another folder: what pixels make smooth, a
+judge and LPAPS make rough again, and codes stay what they are, so that the sampler may be trained
+meanwhile. Knows no kind of sound.
 """
 
 from __future__ import annotations
@@ -15,14 +18,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import checkpoints
 from models.foley.codebook import Codebook, perplexity
+from models.foley.compact.gate import squeezed
 from models.foley.compact.pool import Pool
 from models.foley.compact.scenes import COLUMNS
 from models.foley.config import CodebookConfig
 from models.foley.losses import CodebookLoss, Weights
+from models.foley.lpaps import LPAPS
 from models.foley.patchgan import PatchGAN
 from models.foley.train_codebook import through
 from models.training import Learning, Processes, Progress
@@ -35,7 +40,7 @@ class Settings:
     seed: int = 0
     codebook: Mapping[str, Any] = field(
         default_factory=lambda: {
-            "codes": 512, "width": 64, "channels": 16, "multipliers": (1, 2, 4, 6, 8), "blocks": 1,
+            "codes": 512, "width": 64, "channels": 16, "multipliers": (1, 2, 4, 6), "blocks": 1,
             "attention_at": (), "groups": 8,
         }
     )  # fmt: skip
@@ -43,14 +48,31 @@ class Settings:
     """Of a piece of a scene."""
     batch: int = 4
     lr: float = 8e-4
-    """Of all but the judge; falls to a tenth along a cosine."""
+    """Falls along a cosine that would reach a tenth after `lr_steps`."""
+    lr_steps: int = 2400
     without_codes: int = 400
-    judge: float = 0.3
-    judge_from: int = 1700
-    steps: int = 2600
+    steps: int = 1600
     round: int = 200
+    """Steps between two looks at scenes that are not learnt from."""
     revive: int = 50
     """Steps between two looks at which entries aren't used."""
+    precision: str = "bfloat16"
+    save_minutes: float = 4.0
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """All that the decoder's run is made of."""
+
+    seed: int = 0
+    columns: int = 320
+    batch: int = 4
+    lr: float = 4e-4
+    judge_lr: float = 3e-4
+    judge: float = 0.8
+    perceptual: float = 1.0
+    steps: int = 2000
+    round: int = 200
     precision: str = "bfloat16"
     save_minutes: float = 4.0
 
@@ -58,10 +80,12 @@ class Settings:
 def cut(pool: Pool, rng: np.random.Generator, count: int, columns: int) -> Tensor:
     """Pieces of scenes, a little louder or softer. Shape: (count, 1, 80, columns) in [-1, 1]."""
     items = rng.integers(pool.checked, len(pool.kinds), count)
+    # Half of them begin with a column of codes, as scenes do; the others anywhere, as other sounds do.
     firsts = rng.integers(0, COLUMNS - columns + 1, count)
+    firsts[::2] -= firsts[::2] % 8
     mels = np.stack([pool.mels[k, :, at : at + columns] for k, at in zip(items, firsts, strict=True)])
-    louder = rng.uniform(-0.06, 0.06, (count, 1, 1))  # 100 dB are 1
-    return torch.from_numpy(2 * np.clip(mels + louder * (mels > 0), 0, 1).astype(np.float32) - 1)[:, None]
+    louder = rng.uniform(-0.03, 0.03, (count, 1, 1))  # 100 dB are 1
+    return squeezed(torch.from_numpy((mels + louder).astype(np.float32)))[:, None]
 
 
 def centres(points: Tensor, count: int, seed: int, rounds: int = 12) -> Tensor:
@@ -84,120 +108,171 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
     processes = Processes()
     config = CodebookConfig(**{"resolution": COLUMNS, **settings.codebook})
     codebook = Codebook(config)
-    losses = CodebookLoss(
-        PatchGAN(channels=24),
-        None,
-        Weights(perceptual=0, judge=settings.judge, judge_from=settings.judge_from, balance=(0.0, 1.0)),
-    )
-    of_codebook = Learning(
+    learning = Learning(
         torch.optim.AdamW(codebook.parameters(), lr=settings.lr, betas=(0.8, 0.99), weight_decay=0),
         processes,
         settings.precision,
     )
-    of_judge = Learning(
-        torch.optim.Adam(losses.discriminator.parameters(), lr=3e-4, betas=(0.5, 0.9)),
-        processes,
-        settings.precision,
+    used = nn.Module()
+    used.register_buffer("places", torch.zeros(config.codes))
+    progress = _progress(settings, folder, {"codebook": codebook, "learning": learning, "used": used})
+
+    @torch.no_grad()
+    def answers(x: Tensor) -> Tensor:
+        """What the encoder says, place by place. Shape: (n, width)."""
+        with learning.autocast():
+            said = codebook.before_codes(x)
+        return said.float().permute(0, 2, 3, 1).flatten(0, 2)
+
+    def begin_with_codes() -> None:
+        rng = np.random.default_rng([settings.seed, 0, 1])
+        points = torch.cat([answers(cut(pool, rng, 16, settings.columns)) for _ in range(12)])
+        codebook.quantize.embedding.weight.data.copy_(centres(points, config.codes, settings.seed))
+
+    def revive(x: Tensor) -> None:
+        """Entries that no place has asked for since move to where places are."""
+        idle, points = used.places < 1, answers(x)
+        chosen = torch.randint(len(points), (int(idle.sum()),))
+        codebook.quantize.embedding.weight.data[idle] = points[chosen]
+        used.places.zero_()
+
+    def learn(batch: tuple[int, Tensor]) -> dict[str, float]:
+        step, x = batch
+        share = min(1.0, step / settings.lr_steps)
+        rate = settings.lr * (0.1 + 0.45 * (1 + float(np.cos(np.pi * share))))
+        learning.optimizer.param_groups[0]["lr"] = rate
+        if step < settings.without_codes:
+            with learning.autocast():
+                said = codebook.before_codes(x)
+                made = codebook.decode(said)
+            # Held near 0, so that entries have a scale to live on.
+            loss = _apart(x, made.float()) + 1e-3 * said.float().square().mean()
+            learning.step(loss)
+            return {"loss": loss.item()}
+        if step == settings.without_codes:
+            begin_with_codes()
+        made, entries, codes = through(codebook, x, learning.autocast)
+        loss = _apart(x, made) + entries
+        learning.step(loss)
+        used.places += torch.bincount(codes.flatten(), minlength=config.codes)
+        if step % settings.revive == 0:
+            revive(x)
+        return {
+            "loss": loss.item(), "entries": entries.item(), "in use": perplexity(codes, config.codes).item(),
+        }  # fmt: skip
+
+    def look() -> dict[str, float]:
+        return {"score": distance(pool, codebook, codes=progress.step > settings.without_codes)}
+
+    def keep(_better: bool) -> None:
+        checkpoints.save(folder / "codebook.pt", {"codebook": config.to_dict()}, codebook.state_dict())
+
+    progress.resume()
+    progress.walk(lambda step: (step, piece(pool, settings, step)), learn, look, keep, until=until)
+    return progress
+
+
+def train_decoder(
+    settings: DecoderSettings,
+    pool: Pool,
+    codebook: Codebook,
+    perceptual: LPAPS | None,
+    folder: Path,
+    *,
+    until: int | None = None,
+) -> Progress:
+    """Train, or go on training, a codebook's decoder."""
+    torch.manual_seed(settings.seed)
+    processes = Processes()
+    losses = CodebookLoss(
+        PatchGAN(channels=24),
+        perceptual,
+        Weights(perceptual=settings.perceptual, judge=settings.judge, judge_from=0, balance=(0.0, 1.0)),
+    ).train()
+    decoding = nn.ModuleList([codebook.post_quant_conv, codebook.decoder])
+    codebook.requires_grad_(False)
+    decoding.requires_grad_(True)
+    of_decoder, of_judge = (
+        Learning(
+            torch.optim.Adam(each.parameters(), lr=rate, betas=(0.5, 0.9)), processes, settings.precision
+        )
+        for each, rate in ((decoding, settings.lr), (losses.discriminator, settings.judge_lr))
     )
-    used = torch.nn.ParameterDict(
-        {"used": torch.nn.Parameter(torch.zeros(config.codes), requires_grad=False)}
-    )
-    progress = Progress(
+    progress = _progress(
+        settings,
         folder,
-        processes,
         {
             "codebook": codebook,
-            "losses": losses,
-            "codebook_learning": of_codebook,
+            "judge": losses.discriminator,
+            "decoder_learning": of_decoder,
             "judge_learning": of_judge,
-            "used": used,
         },
+    )
+
+    def learn(batch: tuple[int, Tensor]) -> dict[str, float]:
+        step, x = batch
+        of_decoder.optimizer.param_groups[0]["lr"] = settings.lr * (
+            1 if step < 0.7 * settings.steps else 0.25
+        )
+        with torch.no_grad(), of_decoder.autocast():
+            said = codebook.before_codes(x)
+        entries = codebook.quantize.entries(codebook.quantize.distances(said.float()).argmin(-1).unflatten(
+            -1, said.shape[2:]))  # fmt: skip
+        with of_decoder.autocast():
+            made = codebook.decode(entries)
+        made = made.float()
+        found = losses.generator(x, made, x.new_zeros(()), step, codebook.decoder.conv_out.weight)
+        of_decoder.step(found.total)
+        judged = losses.judge(x, made, step)
+        of_judge.step(judged.total)
+        return {
+            "loss": found.reconstruction.item(), "looks": found.perceptual.item(),
+            "judge weight": found.judge_weight.item(), "judge": judged.total.item(),
+        }  # fmt: skip
+
+    def keep(_better: bool) -> None:
+        held = {"codebook": codebook.config.to_dict()}
+        checkpoints.save(folder / "codebook.pt", held, codebook.state_dict())
+
+    progress.resume()
+    progress.walk(
+        lambda step: (step, piece(pool, settings, step)), learn,
+        lambda: {"score": distance(pool, codebook)}, keep, until=until,
+    )  # fmt: skip
+    return progress
+
+
+def piece(pool: Pool, settings: Settings | DecoderSettings, step: int) -> Tensor:
+    """What a step learns from."""
+    return cut(pool, np.random.default_rng([settings.seed, step]), settings.batch, settings.columns)
+
+
+@torch.no_grad()
+def distance(pool: Pool, codebook: Codebook, *, codes: bool = True) -> float:
+    """How far the middles of scenes that are not learnt from are from themselves, after codes or without."""
+    apart = []
+    for start in range(0, pool.checked, 16):
+        x = squeezed(torch.from_numpy(pool.mels[start : start + 16, :, 80:400].astype(np.float32)))[:, None]
+        with torch.autocast("cpu", torch.bfloat16):
+            said = codebook.before_codes(x)
+            if codes:
+                said, _, _ = codebook.quantize(said.float())
+            made = codebook.decode(said)
+        apart.append((x - made.float()).abs().mean().item())
+    return float(np.mean(apart))
+
+
+def _progress(settings: Settings | DecoderSettings, folder: Path, parts: Mapping[str, Any]) -> Progress:
+    return Progress(
+        folder,
+        Processes(),
+        parts,
         steps=settings.round,
         epochs=settings.steps // settings.round,
         patience=None,
         seed=settings.seed,
         save_minutes=settings.save_minutes,
     )
-
-    def make(step: int) -> tuple[int, Tensor]:
-        rng = np.random.default_rng([settings.seed, step])
-        return step, cut(pool, rng, settings.batch, settings.columns)
-
-    @torch.no_grad()
-    def begin_with_codes() -> None:
-        rng = np.random.default_rng([settings.seed, 0, 1])
-        with of_codebook.autocast():
-            said = [codebook.before_codes(cut(pool, rng, 16, settings.columns)).float() for _ in range(12)]
-        points = torch.cat(said).permute(0, 2, 3, 1).flatten(0, 2)
-        codebook.quantize.embedding.weight.copy_(centres(points, config.codes, settings.seed))
-
-    @torch.no_grad()
-    def revive(said: Tensor) -> None:
-        """Entries that hardly any place has asked for since move to where places are."""
-        idle = used["used"] < 1
-        points = said.permute(0, 2, 3, 1).flatten(0, 2)
-        chosen = torch.randint(len(points), (int(idle.sum()),))
-        codebook.quantize.embedding.weight[idle] = points[chosen]
-        used["used"].zero_()
-
-    def learn(batch: tuple[int, Tensor]) -> dict[str, float]:
-        step, x = batch
-        share = step / settings.steps
-        of_codebook.optimizer.param_groups[0]["lr"] = settings.lr * (
-            0.1 + 0.9 * 0.5 * (1 + float(np.cos(np.pi * share)))
-        )
-        codebook.train()
-        if step < settings.without_codes:
-            with of_codebook.autocast():
-                said = codebook.before_codes(x)
-                made = codebook.decode(said)
-            # Held near 0, so that entries have a scale to live on.
-            loss = _apart(x, made.float()) + 1e-3 * said.float().square().mean()
-            of_codebook.step(loss)
-            return {"loss": loss.item()}
-        if step == settings.without_codes:
-            begin_with_codes()
-        made, entries_loss, codes = through(codebook, x, of_codebook.autocast)
-        used["used"] += torch.bincount(codes.flatten(), minlength=config.codes)
-        figures = {"entries": entries_loss.item(), "in use": perplexity(codes, config.codes).item()}
-        if step < settings.judge_from:
-            loss = _apart(x, made) + entries_loss
-            of_codebook.step(loss)
-            figures["loss"] = loss.item()
-        else:
-            losses.train()
-            found = losses.generator(x, made, entries_loss, step, codebook.decoder.conv_out.weight)
-            of_codebook.step(found.total)
-            judged = losses.judge(x, made.detach(), step)
-            of_judge.step(judged.total)
-            figures |= {"loss": found.total.item(), "judge": judged.total.item()}
-        if step % settings.revive == 0 and step < 0.7 * settings.steps:
-            with torch.no_grad(), of_codebook.autocast():
-                said = codebook.before_codes(x)
-            revive(said.float())
-        return figures
-
-    @torch.no_grad()
-    def look() -> dict[str, float]:
-        codebook.eval()
-        apart = []
-        for start in range(0, pool.checked, 16):
-            x = torch.from_numpy(2 * pool.mels[start : start + 16, :, 80:400].astype(np.float32) - 1)[:, None]
-            if progress.step <= settings.without_codes:
-                with of_codebook.autocast():
-                    made = codebook.decode(codebook.before_codes(x)).float()
-            else:
-                made, _, _ = through(codebook, x, of_codebook.autocast)
-            apart.append((x - made).abs().mean().item())
-        # Of the last codebook, not of the one before it had codes.
-        return {"score": float(np.mean(apart))}
-
-    def keep(_better: bool) -> None:
-        checkpoints.save(folder / "codebook.pt", {"codebook": config.to_dict()}, codebook.state_dict())
-
-    progress.resume()
-    progress.walk(make, learn, look, keep, until=until)
-    return progress
 
 
 def _apart(x: Tensor, made: Tensor) -> Tensor:

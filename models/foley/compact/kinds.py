@@ -74,7 +74,7 @@ KINDS = (
     Kind(
         "fire", ("flames", "burning", "crackling", "fireplace", "campfire"),
         ("fire_fire.*", "fire_large", "fire_small", "default_furnace_active"), ("fire_small",),
-        "goes on", (0, 0), (556, 644, 766, 827, 862, 980), ("Fire", "Crackle"),
+        "goes on", (0, 0), (556, 644, 766, 827, 862), ("Fire", "Crackle"),
     ),
     Kind(
         "breaking glass", ("glass", "shatter", "smash", "break", "bottle"),

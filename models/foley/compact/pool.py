@@ -18,7 +18,7 @@ from models.foley.compact.kinds import KINDS, Kind
 from models.foley.compact.material import Recording
 from otio_avassist.signals import foley_log_mel
 
-SCENES, OTHERS = 72, 288
+SCENES, OTHERS = 56, 200
 """Of each kind, and of recordings that are of none."""
 CHECKED = 8
 """Of each kind: other draws of the same recordings, to see whether a training still gets better."""

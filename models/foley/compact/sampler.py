@@ -1,8 +1,8 @@
 """Train the compact sampler: a kind of sound and what a picture shows -> codes of the compact codebook.
 
 In: a pool and a trained codebook. Out, in the run's folder: `sampler.pt` (see `models.foley.trained`), the
-best by the loss on scenes that are not learnt from. Half of the steps see scenes from somewhere in the
-middle: a sound may begin anywhere in its run, and the few scenes are worth more so.
+best by the loss on scenes that are not learnt from. Each step sees half of a scene, from anywhere: a sound
+may begin at any place in its run, and the few scenes are worth more so.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from models import checkpoints
 from models.foley import train_sampler
 from models.foley.codebook import Codebook
 from models.foley.compact import pictures
+from models.foley.compact.gate import squeezed
 from models.foley.compact.kinds import KINDS, NAMES
 from models.foley.compact.pool import Pool
 from models.foley.config import SamplerConfig
 from models.foley.sampler import Sampler, to_columns
 from models.training import Learning, Processes, Progress
 
-SHIFTS = 2
-"""Each scene is coded so often, each time from another of the columns that make one column of codes."""
+SEEN = 53
+"""Columns of codes that it sees at once: half a scene, 4.9 s."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,11 @@ class Settings:
     """All that the run is made of."""
 
     seed: int = 0
-    sampler: Mapping[str, Any] = field(
-        default_factory=lambda: {"layers": 6, "heads": 4, "width": 192, "dropout": 0.1}
-    )
+    sampler: Mapping[str, Any] = field(default_factory=lambda: {"layers": 5, "heads": 4, "width": 160})
     batch: int = 16
-    lr: float = 1e-3
+    lr: float = 1.5e-3
     """After 100 steps of warming up; falls to a twentieth along a cosine."""
-    steps: int = 3000
+    steps: int = 1600
     round: int = 200
     weight_decay: float = 0.05
     precision: str = "bfloat16"
@@ -50,29 +49,28 @@ class Settings:
 
 @torch.no_grad()
 def coded(pool: Pool, codebook: Codebook, kept: Path) -> np.ndarray:
-    """Codes of all scenes in the sampler's order, from `kept` if it is there. Shape: int16 (n, SHIFTS, N)."""
+    """Codes of all scenes of a kind, from `kept` if they are there. Shape: int16 (n, columns, rows)."""
     if not kept.exists():
-        side = codebook.config.frames_per_column
         found = []
-        for mel in pool.mels:
-            rolled = [np.roll(mel, -number * side // SHIFTS, axis=1) for number in range(SHIFTS)]
-            x = torch.from_numpy(2 * np.stack(rolled).astype(np.float32) - 1)[:, None]
+        for mel in pool.mels[pool.kinds >= 0]:
+            x = squeezed(torch.from_numpy(mel.astype(np.float32)))[None, None]
             with torch.autocast("cpu", torch.bfloat16):
                 said = codebook.before_codes(x)
             _, _, codes = codebook.quantize(said.float())
-            found.append(to_columns(codes, *said.shape[2:]).numpy().astype(np.int16))
+            rows, columns = said.shape[2:]
+            found.append(to_columns(codes, rows, columns).unflatten(1, (columns, rows)).numpy())
         part = kept.with_suffix(".part.npy")
-        np.save(part, np.stack(found))
+        np.save(part, np.concatenate(found).astype(np.int16))
         part.replace(kept)
     return np.load(kept)
 
 
-def configure(settings: Settings, codebook: Codebook, columns: int) -> SamplerConfig:
+def configure(settings: Settings, codebook: Codebook) -> SamplerConfig:
     """With a token for the kind behind the rows of pictures."""
     rows = 80 // codebook.config.frames_per_column
     return SamplerConfig(
         codes=codebook.config.codes, feature_width=pictures.WIDTH, features=pictures.ROWS, classes=len(KINDS),
-        rows=rows, columns=columns, positions=rows * columns + pictures.ROWS + 1, **settings.sampler,
+        rows=rows, columns=SEEN, positions=rows * SEEN + pictures.ROWS + 1, **settings.sampler,
     )  # fmt: skip
 
 
@@ -86,8 +84,7 @@ def train(
     codes = coded(pool, codebook, folder / "codes.npy")
     numbers = np.arange(len(pool.kinds))
     learnt = numbers[(numbers >= pool.checked) & (pool.kinds >= 0)]
-    columns = codes.shape[2] // (80 // codebook.config.frames_per_column)
-    config = configure(settings, codebook, columns)
+    config = configure(settings, codebook)
     network = Sampler(config)
     as_published = train_sampler.Settings(
         base_lr=settings.lr / settings.batch, batch=settings.batch, weight_decay=settings.weight_decay
@@ -115,8 +112,8 @@ def train(
     def make(step: int) -> tuple[int, Tensor, dict[str, Tensor]]:
         rng = np.random.default_rng([settings.seed, step])
         items = rng.choice(learnt, settings.batch, replace=False)
-        first = int(rng.integers(columns // 2)) if rng.random() < 0.5 else 0
-        said = codes[items, rng.integers(SHIFTS, size=settings.batch)][:, first * config.rows :]
+        firsts = rng.integers(codes.shape[1] - SEEN + 1, size=settings.batch)
+        said = np.stack([codes[k, at : at + SEEN].ravel() for k, at in zip(items, firsts, strict=True)])
         return step, torch.from_numpy(said.astype(np.int64)), told(rng, items)
 
     def learn(batch: tuple[int, Tensor, dict[str, Tensor]]) -> dict[str, float]:
@@ -138,7 +135,7 @@ def train(
         losses = []
         for start in range(0, pool.checked, 16):
             items = numbers[start : min(start + 16, pool.checked)]
-            said = torch.from_numpy(codes[items, 0].astype(np.int64))
+            said = torch.from_numpy(codes[items, :SEEN].reshape(len(items), -1).astype(np.int64))
             with learning.autocast():
                 losses.append(network.loss(said, **told(np.random.default_rng(start), items)).item())
         return {"score": float(np.mean(losses))}

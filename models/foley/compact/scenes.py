@@ -1,7 +1,7 @@
 """Ten seconds of a kind of sound, composed of recordings: steps at a walk, blows, notes, what goes on.
 
-In: a kind, recordings, a seeded generator. Out: float32 samples at `RATE`. Nothing is made up but how fast,
-how loud, how bright, in which room, and a little noise of the air. Knows no network.
+In: a kind, recordings, a seeded generator. Out: float32 samples at `RATE`. Nothing is made up but when, how
+fast and how loud. Knows no network.
 """
 
 from __future__ import annotations
@@ -20,23 +20,21 @@ COLUMNS = 848
 """Of a spectrogram."""
 LENGTH = COLUMNS * FOLEY_HOP
 """Samples: 9.85 s."""
+GRID = 8 * FOLEY_HOP
+"""Samples of one column of codes, 93 ms: sounds begin on it, so that a recording is always the same codes."""
 
 
 def scene(rng: Rng, kind: Kind, recordings: Sequence[Recording], *, plain: bool = False) -> np.ndarray:
-    """Ten seconds of a kind, out of its recordings. Shape: float32 (LENGTH,), peak 0.3 to 0.95.
+    """Ten seconds of a kind, out of its recordings. Shape: float32 (LENGTH,), peak 0.5 to 0.95.
 
     Args:
-        plain: without noise and, but for steps, in no room, peak 0.8: as one would judge it.
+        plain: peak 0.8.
     """
     made = WAYS[kind.way](rng, kind, recordings)
-    if kind.way == "steps" or (not plain and rng.random() < 0.4):
-        made = in_a_room(rng, made)
-    if not plain:
-        if rng.random() < 0.4:
-            made = tilted(rng, made)
-        if rng.random() < 0.4:
-            made = made + 10 ** (rng.uniform(-70, -50) / 20) * np.abs(made).max() * rng.normal(size=LENGTH)
-    loud = 0.8 if plain else np.exp(rng.uniform(np.log(0.3), np.log(0.95)))
+    if kind.way == "steps":
+        # One of two rooms: dry steps are nowhere.
+        made = in_a_room(np.random.default_rng(int(rng.integers(2))), made)
+    loud = 0.8 if plain else np.exp(rng.uniform(np.log(0.5), np.log(0.95)))
     return (made * (loud / (np.abs(made).max() + 1e-9))).astype(np.float32)
 
 
@@ -56,7 +54,7 @@ def _steps(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
     period_s, speed = rng.uniform(*kind.every_s), _speed(rng, kind)
     starts_s = np.arange(rng.uniform(0, period_s), LENGTH / RATE, period_s)
     starts_s = starts_s + rng.normal(0, 0.04 * period_s, len(starts_s))
-    return _laid(rng, takes, starts_s, speed=speed, wander=0.02, gains_db=4)
+    return _laid(rng, takes, starts_s, speed=speed, softest=2)
 
 
 def _events(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
@@ -64,7 +62,7 @@ def _events(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray
     takes = _one_place(rng, recordings)
     gaps_s = rng.uniform(*kind.every_s, 64)
     starts_s = np.cumsum(gaps_s) - gaps_s[0] * rng.uniform(0.4, 1)
-    return _laid(rng, takes, starts_s, speed=_speed(rng, kind), wander=0.03, gains_db=6)
+    return _laid(rng, takes, starts_s, speed=_speed(rng, kind), softest=2)
 
 
 def _notes(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
@@ -75,9 +73,7 @@ def _notes(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
     starts_s = np.arange(rng.uniform(0, beat_s), LENGTH / RATE, beat_s)
     starts_s = starts_s[rng.random(len(starts_s)) < 0.85]
     chords = starts_s[rng.random(len(starts_s)) < 0.3]
-    return _laid(
-        rng, takes, np.concatenate([starts_s, chords]), speed=_speed(rng, kind), wander=0, gains_db=8
-    )
+    return _laid(rng, takes, np.concatenate([starts_s, chords]), speed=_speed(rng, kind), softest=3)
 
 
 def _beat(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
@@ -92,20 +88,21 @@ def _beat(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
         bar = np.flatnonzero(rng.random(8) < rng.uniform(0.2, 0.6))
         bars = np.arange(0, LENGTH / RATE, 8 * step_s)
         starts_s = (bars[:, None] + bar * step_s).ravel()
-        out += rng.uniform(0.4, 1) * _laid(rng, [kit[number]], starts_s, speed=speed, wander=0, gains_db=3)
+        out += rng.uniform(0.4, 1) * _laid(rng, [kit[number]], starts_s, speed=speed, softest=1)
     return out if out.any() else _beat(rng, kind, recordings)
 
 
 def _goes_on(rng: Rng, kind: Kind, recordings: Sequence[Recording]) -> np.ndarray:
-    """A recording over and over, faded over into itself, swelling a little."""
+    """A recording over and over, faded over into itself."""
     samples = faster(recordings[rng.integers(len(recordings))].samples, _speed(rng, kind))
     seam = min(RATE // 4, len(samples) // 3)
+    whole = max(GRID, (len(samples) - seam) // GRID * GRID)
+    samples = np.resize(samples, max(len(samples), whole + seam))[: whole + seam]
     up = np.sqrt(np.linspace(0, 1, seam))
-    body = samples[: len(samples) - seam].copy()
-    body[:seam] = body[:seam] * up + samples[len(samples) - seam :] * up[::-1]
-    start = int(rng.integers(len(body)))
-    swell = np.interp(np.arange(LENGTH), np.linspace(0, LENGTH, 5), rng.uniform(0.6, 1, 5))
-    return np.take(body, np.arange(start, start + LENGTH), mode="wrap") * swell
+    body = samples[:whole].copy()
+    body[:seam] = body[:seam] * up + samples[whole:] * up[::-1]
+    start = int(rng.integers(whole // GRID)) * GRID
+    return np.take(body, np.arange(start, start + LENGTH), mode="wrap")
 
 
 WAYS: dict[str, Callable[[Rng, Kind, Sequence[Recording]], np.ndarray]] = {
@@ -114,25 +111,23 @@ WAYS: dict[str, Callable[[Rng, Kind, Sequence[Recording]], np.ndarray]] = {
 
 
 def _laid(
-    rng: Rng,
-    takes: Sequence[Recording],
-    starts_s: np.ndarray,
-    *,
-    speed: float,
-    wander: float,
-    gains_db: float,
+    rng: Rng, takes: Sequence[Recording], starts_s: np.ndarray, *, speed: float, softest: int
 ) -> np.ndarray:
-    """A take at each time, never the same twice in a row where there are several. Shape: (LENGTH,)."""
+    """A take at each time, never the same twice in a row where there are several. Shape: (LENGTH,).
+
+    Args:
+        softest: times 3 dB: each is softer than the loudest by a whole number of these, up to so many.
+    """
     out = np.zeros(LENGTH)
     last = -1
     for start_s in starts_s:
-        start = round(max(0.0, start_s) * RATE)
+        start = round(max(0.0, start_s) * RATE / GRID) * GRID
         if start >= LENGTH:
             continue
         number = int(rng.integers(len(takes)))
         last = (number + (number == last)) % len(takes)
-        samples = faster(takes[last].samples, speed * np.exp(rng.normal(0, wander)))[: LENGTH - start]
-        out[start : start + len(samples)] += samples * 10 ** (-rng.uniform(0, gains_db) / 20)
+        samples = faster(takes[last].samples, speed)[: LENGTH - start]
+        out[start : start + len(samples)] += samples * 10 ** (-3 * rng.integers(softest + 1) / 20)
     return out
 
 
@@ -140,7 +135,8 @@ def _laid(
 
 
 def _speed(rng: Rng, kind: Kind) -> float:
-    return float(np.exp(np.clip(rng.normal(0, kind.pitch), -2 * kind.pitch, 2 * kind.pitch)))
+    """One of five."""
+    return float(np.exp(kind.pitch * rng.choice([-1.5, -0.75, 0, 0.75, 1.5])))
 
 
 def faster(samples: np.ndarray, speed: float) -> np.ndarray:
@@ -156,10 +152,3 @@ def in_a_room(rng: Rng, samples: np.ndarray) -> np.ndarray:
     size = len(samples) + count
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
     return samples + rng.uniform(0.05, 0.35) * wet
-
-
-def tilted(rng: Rng, samples: np.ndarray) -> np.ndarray:
-    """Brighter or darker, by up to 2 dB an octave around 1 kHz."""
-    hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
-    gain = (np.maximum(hertz, 50) / 1000) ** rng.uniform(-0.33, 0.33)
-    return np.fft.irfft(np.fft.rfft(samples) * gain, len(samples))

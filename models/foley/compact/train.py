@@ -1,10 +1,11 @@
 """Train the compact foley bundle: `python -m models.foley.compact.train --out runs/foley`.
 
 In: free recordings, fetched by `material` into `--material`, and the bundle efficientnet-lite0, which
-`python -m export fetch` brings. Out, in the folder: `codebook/`, `sampler/`, `hearing/`, `melception/`,
-`vocoder/`, and `figures.json` for the card; then `python -m export compact-foley --run runs/foley --out …`.
+`python -m export fetch` brings. Out, in the folder: `hearing/`, `codebook/`, `decoder/`, `sampler/`,
+`melception/`, `vocoder/`, and `figures.json` for the card; then `python -m export compact-foley`.
 Everything is drawn from seeds, and goes on where it was stopped. Parts may be trained side by side in
-several processes, once the first of them has composed the scenes; the sampler waits for the codebook.
+several processes, once the first of them has composed the scenes; the decoder wants `hearing` and
+`codebook`, the sampler wants `codebook`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import torch
 from models.foley import trained
 from models.foley.compact import codebook, hearing, material, pool, sampler, vocoder
 from models.foley.compact.kinds import KINDS
+from models.foley.train_codebook import read_lpaps
 from models.training import Progress
 
 VERSION = "1"
-PARTS = ("codebook", "sampler", "hearing", "melception", "vocoder")
+PARTS = ("hearing", "codebook", "decoder", "sampler", "melception", "vocoder")
 
 
 def train(out: Path, place: Path, *, parts: tuple[str, ...] = PARTS, seed: int = 0) -> None:
@@ -35,6 +37,13 @@ def train(out: Path, place: Path, *, parts: tuple[str, ...] = PARTS, seed: int =
     (out / "figures.json").write_text(json.dumps(words, indent=1) + "\n", encoding="utf-8")
 
 
+def _decoder(scenes: pool.Pool, out: Path, seed: int) -> Progress:
+    _, network = trained.read_codebook(out / "codebook" / "codebook.pt")
+    looks = read_lpaps(out / "hearing" / "classifier.pt")
+    settings = replace(codebook.DecoderSettings(), seed=seed)
+    return codebook.train_decoder(settings, scenes, network, looks, out / "decoder")
+
+
 def _sampler(scenes: pool.Pool, out: Path, seed: int) -> Progress:
     _, network = trained.read_codebook(out / "codebook" / "codebook.pt")
     return sampler.train(replace(sampler.Settings(), seed=seed), scenes, network, out / "sampler")
@@ -44,6 +53,7 @@ TRAIN = {
     "codebook": lambda scenes, out, seed: codebook.train(
         replace(codebook.Settings(), seed=seed), scenes, out / "codebook"
     ),
+    "decoder": _decoder,
     "sampler": _sampler,
     "hearing": lambda scenes, out, seed: hearing.train(hearing.RANKS, scenes, out / "hearing", seed=seed),
     "melception": lambda scenes, out, seed: hearing.train(
