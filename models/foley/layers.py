@@ -48,9 +48,9 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same."""
         own = self.norm(x)
-        # (B, H W, C) <- (B, C, H, W)
-        q, k, v = (part(own).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))
-        gathered = F.scaled_dot_product_attention(q, k, v)
+        # (B, 1, H W, C) <- (B, C, H, W)
+        q, k, v = (part(own).flatten(2).transpose(1, 2)[:, None] for part in (self.q, self.k, self.v))
+        gathered = F.scaled_dot_product_attention(q, k, v)[:, 0]
         return x + self.proj_out(gathered.transpose(1, 2).reshape(x.shape))
 
 
