@@ -26,6 +26,14 @@ figures_option = click.option(
 )  # fmt: skip
 i3d_option = click.option("--i3d", type=FILE, help="Weights of I3D on colour, which sees.")
 vggish_option = click.option("--vggish", type=FILE, help="Weights of VGGish, which hears.")
+resnet50_option = click.option(
+    "--resnet50", type=FILE,
+    help="Weights of ResNet-50, which sees; without, features stand beside the media: NAME_features.npy.",
+)  # fmt: skip
+int8_option = click.option(
+    "--int8/--no-int8", default=True, show_default=True,
+    help="Also write the sampler in 8 bits, which the CPU is asked: quicker, and nearly the same.",
+)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +75,34 @@ def captions(
 
     card = export_checkpoint(checkpoint, out, figures=figures, i3d=i3d, vggish=vggish)
     _tell(out, card)
+
+
+@cli.command()
+@click.option("--checkpoint", type=FILE, required=True, help="sampler.pt of `models.foley.train_sampler`.")
+@out_option
+@figures_option
+@click.option(
+    "--vocoder", type=FILE, help="vocoder.pt of `train_vocoder`; without, sound is made by Griffin-Lim."
+)
+@click.option("--classifier", type=FILE, help="classifier.pt of `train_classifier`, which ranks takes.")
+@resnet50_option
+@int8_option
+def foley(
+    checkpoint: Path,
+    out: Path,
+    figures: Path | None,
+    vocoder: Path | None,
+    classifier: Path | None,
+    resnet50: Path | None,
+    int8: bool,
+) -> None:
+    """Export a sampler with its codebook, which make sounds for pictures."""
+    from export.foley import export_checkpoint
+
+    card = export_checkpoint(
+        checkpoint, out, vocoder=vocoder, classifier=classifier, resnet50=resnet50, figures=figures, int8=int8
+    )
+    _tell_foley(out, card)
 
 
 @cli.command()
@@ -131,6 +167,20 @@ def _tell(out: Path, card: Card) -> None:
         click.echo(
             f"It runs where there are bundles of {' and '.join(card.needs)}"
             + (f"; {weights} would take the weights into its own" if weights else "")
+        )
+
+
+def _tell_foley(out: Path, card: Card) -> None:
+    """What was made of a sampler."""
+    features = card.preprocessing["features"]
+    click.echo(
+        f"{out}: {card.network} {card.version}, graphs {', '.join(card.graphs)}; "
+        f"scores within {card.parity['step']['scores']:.1g} of PyTorch"
+    )
+    if features and features["extractor"] == "file":
+        click.echo(
+            f"It runs where NAME_features.npy stands beside the media, {1 / features['step_s']:.4g} rows of "
+            f"{features['width']} a second; --resnet50 would take the network that makes them into the bundle"
         )
 
 
