@@ -27,7 +27,7 @@ SHORTEST = 40
 """Columns: half a second."""
 RANKS = "vggishish"
 JUDGES = "melception"
-DIVISORS = {RANKS: 16, JUDGES: 8}
+DIVISORS, EPOCHS = {RANKS: 16, JUDGES: 8}, {RANKS: 8, JUDGES: 3}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def train(
         network,
         **{
             "seed": seed, "classifier": {"divisor": DIVISORS[network]}, "lr": 1e-3, "batch": 16,
-            "epochs": 8, "patience": None, "precision": "bfloat16", **others,
+            "epochs": EPOCHS[network], "patience": None, "precision": "bfloat16", **others,
         },
     )  # fmt: skip
     return train_classifier.train(settings, cast(tuple[Clips, Clips], (learnt, checked)), folder, until=until)
