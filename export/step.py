@@ -21,6 +21,8 @@ from export.quantise import eight_bits
 from models.foley.sampler import Block, Sampler
 
 CONTRIB = "com.microsoft"
+OWN = ("GroupQueryAttention", "DynamicQuantizeMatMul", "SkipLayerNormalization")
+"""Onnxruntime's own operators, where several of the standard ones would cost more."""
 
 
 class _Sheet:
@@ -41,7 +43,7 @@ class _Sheet:
     def node(self, op: str, *inputs: str, outputs: tuple[str, ...] = (), **attributes: Any) -> str:
         """Add a node; the name of its first output."""
         outputs = outputs or (f"{op}_{len(self.graph.node)}",)
-        domain = CONTRIB if op in ("GroupQueryAttention", "DynamicQuantizeMatMul") else ""
+        domain = CONTRIB if op in OWN else ""
         self.graph.node.append(helper.make_node(op, inputs, outputs, domain=domain, **attributes))
         return outputs[0]
 
@@ -63,9 +65,12 @@ class _Sheet:
         x = self.node("MatMul", x, self.weight(f"{name}.weight", columns))
         return self.node("Add", x, *added) if added else x
 
-    def norm(self, x: str, name: str, layer: nn.LayerNorm) -> str:
+    def norm(self, x: str, added: str, name: str, layer: nn.LayerNorm) -> tuple[str, str]:
+        """(the sum of two, normed; the sum)"""
         inputs = self.weight(f"{name}.weight", layer.weight), self.weight(f"{name}.bias", layer.bias)
-        return self.node("LayerNormalization", x, *inputs, axis=-1, epsilon=layer.eps)
+        outputs = f"{name}.normed", "", "", f"{name}.sum"
+        self.node("SkipLayerNormalization", x, added, *inputs, outputs=outputs, epsilon=layer.eps)
+        return outputs[0], outputs[-1]
 
 
 def write_step(sampler: Sampler, path: Path, *, int8: bool = False) -> None:
@@ -99,7 +104,9 @@ def _draw(sampler: Sampler, int8: bool) -> ModelProto:
     count = sheet.node("Shape", x, start=1, end=2)
     total = sheet.node("Add", "past_length", count)
     places = sheet.weight("pos_emb", sampler.pos_emb)
-    x = sheet.node("Add", x, sheet.node("Slice", places, "past_length", total, one))
+    added = sheet.node(
+        "Expand", sheet.node("Slice", places, "past_length", total, one), sheet.node("Shape", x)
+    )
 
     # As GroupQueryAttention wants it: the last position of each sequence, and how many there are.
     newest = sheet.node("Sub", total, one)
@@ -108,12 +115,12 @@ def _draw(sampler: Sampler, int8: bool) -> ModelProto:
     total = sheet.node("Cast", sheet.node("Squeeze", total), to=TensorProto.INT32)
     for number, block in enumerate(sampler.blocks):
         assert isinstance(block, Block)
-        x = _block(sheet, x, number, block, newest, total)
+        x, added = _block(sheet, x, added, number, block, newest, total)
 
-    x = sheet.node("Slice", x, last, end, one)
-    x = sheet.norm(x, "ln_f", sampler.ln_f)
-    x = sheet.linear(x, "head", sampler.head.weight, None)
-    sheet.node("Squeeze", x, one, outputs=("scores",))
+    normed, _ = sheet.norm(x, added, "ln_f", sampler.ln_f)
+    newest_of_each = sheet.node("Slice", normed, last, end, one)
+    scores = sheet.linear(newest_of_each, "head", sampler.head.weight, None)
+    sheet.node("Squeeze", scores, one, outputs=("scores",))
 
     remembered = ("batch", config.heads, "capacity", config.width // config.heads)
     past = past_names(sampler)
@@ -130,12 +137,16 @@ def _draw(sampler: Sampler, int8: bool) -> ModelProto:
     return sheet.model
 
 
-def _block(sheet: _Sheet, x: str, number: int, block: Block, newest: str, total: str) -> str:
+def _block(
+    sheet: _Sheet, x: str, added: str, number: int, block: Block, newest: str, total: str
+) -> tuple[str, str]:
+    """Takes and gives two whose sum it is, so that the next norm adds them on the way."""
     name, attention = f"blocks.{number}", block.attn
+    own, x = sheet.norm(x, added, f"{name}.ln1", block.ln1)
     # Three matrices are read in one go.
     asked = (attention.query, attention.key, attention.value)
     own = sheet.linear(
-        sheet.norm(x, f"{name}.ln1", block.ln1),
+        own,
         f"{name}.attn.all",
         torch.cat([each.weight for each in asked]),
         torch.cat([each.bias for each in asked]),
@@ -147,13 +158,11 @@ def _block(sheet: _Sheet, x: str, number: int, block: Block, newest: str, total:
         "GroupQueryAttention", own, "", "", *past, newest, total,
         outputs=(f"{name}.gathered", *present), num_heads=attention.heads, kv_num_heads=attention.heads,
     )  # fmt: skip
-    x = sheet.node(
-        "Add", x, sheet.linear(gathered, f"{name}.attn.proj", attention.proj.weight, attention.proj.bias)
-    )
+    added = sheet.linear(gathered, f"{name}.attn.proj", attention.proj.weight, attention.proj.bias)
+    own, x = sheet.norm(x, added, f"{name}.ln2", block.ln2)
     first, second = block.mlp[0], block.mlp[2]
-    own = sheet.linear(sheet.norm(x, f"{name}.ln2", block.ln2), f"{name}.mlp.0", first.weight, first.bias)
-    own = sheet.linear(sheet.node("Gelu", own), f"{name}.mlp.2", second.weight, second.bias)
-    return sheet.node("Add", x, own)
+    own = sheet.node("Gelu", sheet.linear(own, f"{name}.mlp.0", first.weight, first.bias))
+    return x, sheet.linear(own, f"{name}.mlp.2", second.weight, second.bias)
 
 
 class StepModule(nn.Module):

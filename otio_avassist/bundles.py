@@ -47,6 +47,10 @@ _PLATFORMS = {
     "CoreMLExecutionProvider": ("darwin",),
     "DmlExecutionProvider": ("win32",),
 }
+_SPIN_US = "100"
+"""How long a thread that has nothing to do waits awake, in a graph of small parts."""
+LENGTH = "past_length"
+"""The input by which a graph is told how much it remembers."""
 _FATAL = 4
 """Of onnxruntime's severities. What goes wrong is raised as well; a fallback, we report ourselves."""
 
@@ -382,15 +386,15 @@ class Loop:
         self.capacity = capacity
         self._model, self._session = model, session
         takes = {each.name: each.shape for each in session.get_inputs()}
-        past = [name for name in takes if name.startswith("past_") and name != "past_length"]
+        past = [name for name in takes if name.startswith("past_") and name != LENGTH]
         answers = [each.name for each in session.get_outputs() if not each.name.startswith("present_")]
-        if "past_length" not in takes or not past or len(answers) != 1:
+        if LENGTH not in takes or not past or len(answers) != 1:
             raise BundleError(
                 f"{model.card.network}: wanted a graph with a past and one answer, there is "
                 f"{', '.join(takes)} -> {', '.join(answers)}"
             )
         self._answer = answers[0]
-        self._inputs = takes.keys() - {"past_length", *past}
+        self._inputs = takes.keys() - {LENGTH, *past}
         self._past = {
             name: np.zeros((batch, takes[name][1], capacity, takes[name][3]), model._types[name])
             for name in past
@@ -426,7 +430,7 @@ class Loop:
             raise BundleError(
                 f"{model.card.network}: room for {self.capacity} positions, asked to remember {length}"
             )
-        arrays["past_length"] = np.array([self.length], model._types["past_length"])
+        arrays[LENGTH] = np.array([self.length], model._types[LENGTH])
         answer = self._ask(arrays) if self._binding is None else self._ask_in_place(arrays)
         self.length = length
         return answer
@@ -490,9 +494,10 @@ def load(
         raise BundleError(f"{folder}: wanted a graph {graph!r}, there is: {', '.join(card.graphs)}")
     providers = choose_providers(device, _available(), sys.platform)
     wanted = _variant(card.graphs[graph], providers)
-    session = _session(_vouched(folder, wanted), providers, threads, str(folder / wanted.file))
+    path, steps = folder / wanted.file, LENGTH in wanted.inputs
+    session = _session(_vouched(folder, wanted), providers, threads, str(path), steps)
     _check_got(device, session)
-    _check_session(folder / wanted.file, wanted, session)
+    _check_session(path, wanted, session)
     model = Model(
         card,
         wanted.sha256,
@@ -658,8 +663,9 @@ def _available() -> list[str]:
 
 
 def _session(
-    graph: bytes, providers: Sequence[str], threads: int | None, name: str
+    graph: bytes, providers: Sequence[str], threads: int | None, name: str, steps: bool = False
 ) -> onnxruntime.InferenceSession:
+    """`steps`: it will be asked many times over, a little each time."""
     import onnxruntime as ort
 
     ort.set_default_logger_severity(_FATAL)
@@ -667,7 +673,12 @@ def _session(
     # onnxruntime counts the machine's cores and pins its threads to them; a container has fewer, and refuses.
     options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS") or _usable_cpus())
     # Spinning threads steal from the decoder: twice as slow on a busy machine, no gain on a quiet one.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # But a step has hundreds of small parts, between which sleep would take a fifth of the time.
+    if steps:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    else:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the hashed file are nobody's word: onnxruntime looks for them where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     # DirectML refuses sessions with it.
