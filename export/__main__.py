@@ -258,6 +258,38 @@ def mdvc(
     _tell(out, card)
 
 
+@import_.command()
+@click.option("--transformer", type=FILE, required=True, help="The sampler's checkpoint as released.")
+@click.option(
+    "--codebook", type=FILE,
+    help="The codebook's checkpoint as released; without, the one in the sampler's file.",
+)  # fmt: skip
+@click.option("--vocoder", type=FILE, help="best_netG.pt of MelGAN; without, sound is made by Griffin-Lim.")
+@click.option("--melception", type=FILE, help="The classifier that ranks takes.")
+@click.option("--vggishish", type=FILE, help="Instead of Melception.")
+@resnet50_option
+@click.option("--classes", type=FILE, help="Names of sounds in order: a JSON list, or one a line.")
+@click.option(
+    "--statistics", type=FILE,
+    help="Mean and deviation of each band, for a classifier; without, as the codebook's file has them.",
+)  # fmt: skip
+@click.option(
+    "--heads", type=click.IntRange(min=1), default=16, show_default=True,
+    help="Of the sampler's attention: its file doesn't say.",
+)  # fmt: skip
+@click.option(
+    "--no-pictures", is_flag=True, help="Its features were noise in training: it is shown no pictures."
+)
+@int8_option
+@out_option
+def specvqgan(out: Path, heads: int, no_pictures: bool, int8: bool, **files: Path | None) -> None:
+    """Import Spectrogram VQGAN: sampler, codebook and vocoder."""
+    from export.specvqgan import Files, import_specvqgan
+
+    card = import_specvqgan(Files(**files), out, heads=heads, pictures=not no_pictures, int8=int8)
+    _tell_foley(out, card)
+
+
 def main() -> None:
     """Run the command; a failure is one line on stderr and the error's own exit code."""
     try:

@@ -17,6 +17,7 @@ Doesn't know how anything was trained.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -231,6 +232,8 @@ def _check(parts: Parts) -> None:
         wrong.append(f"the classifier hears {parts.ear.columns} columns, not {config.columns * side}")
     if parts.vocoder and parts.vocoder.config.mels != signals.FOLEY_BANDS:
         wrong.append(f"the vocoder takes {parts.vocoder.config.mels} bands, not {signals.FOLEY_BANDS}")
+    if parts.vocoder and (hop := math.prod(parts.vocoder.config.ratios)) != signals.FOLEY_HOP:
+        wrong.append(f"the vocoder makes {hop} samples a column, not {signals.FOLEY_HOP}")
     if parts.eyes and parts.eyes.channels != config.feature_width:
         wrong.append(
             f"ResNet-50 gives {parts.eyes.channels} numbers, the sampler takes {config.feature_width}"

@@ -29,6 +29,9 @@ NOT_WEIGHTS = ("pproc.",)
 SETTINGS = ("Config", "Namespace")
 """Classes that carry the settings of a training, whatever module has them: those end in one of these."""
 
+CALLBACKS = "pytorch_lightning.callbacks."
+"""Where classes are by which Lightning calls what it remembers of early stopping and the like."""
+
 
 class Settings:
     """What a pickled object of settings held: attributes (`vars`), and nothing that can be done with it."""
@@ -67,7 +70,7 @@ class _Unpickler(pickle.Unpickler):
             return builder if isinstance(builder, type) else lambda *args: builder(*args)
         if module == "torch" and isinstance(found := getattr(torch, name, None), torch.dtype):
             return found
-        if name.endswith(SETTINGS):
+        if name.endswith(SETTINGS) or module.startswith(CALLBACKS):
             return type(name, (Settings,), {})
         raise RefusedError(f"{module}.{name}")
 
