@@ -7,6 +7,8 @@ heard      is a take heard as what it is to be? beside untrained weights and bes
 levels     loudness, true peak, length and clicks of all takes, by meters that aren't the plugin's own
 distances  FID, KID and MKL of takes against real sounds, beside real against real and shuffled pairs
 speed      frames to WAV with the compact bundle: seconds a take, stage by stage, and memory
+sampler    codes of the published size: beside the authors' way of drawing them and beside memory's own pace
+ends       frames to WAV with the published sizes and 0, 1, 5 and 212 features: beside the authors' way
 
 Without names, all that have what they need.
 """
