@@ -264,7 +264,7 @@ def _preprocessing(parts: Parts) -> dict[str, Any]:
 def _graphs(parts: Parts) -> dict[str, Extra]:
     """Those that are nothing but a module."""
     config = parts.sampler.config
-    found = {"condition": _condition(parts)}
+    found = {"condition": condition(parts)}
 
     def codes(batch: int, columns: int) -> dict[str, Tensor]:
         shape = batch, columns, config.rows
@@ -290,7 +290,8 @@ def _graphs(parts: Parts) -> dict[str, Extra]:
     return found
 
 
-def _condition(parts: Parts) -> Extra:
+def condition(parts: Parts) -> Extra:
+    """The graph of what stands before the codes."""
     config = parts.sampler.config
     if config.feature_width is not None and parts.features is None:
         return Extra(NothingGraph(parts.sampler), {}, ("prefix",), {}, ({},))

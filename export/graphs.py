@@ -67,8 +67,9 @@ def write_graph(
         # What `*inputs` swallows is one argument to the exporter.
         alone = takes.index(inspect.Parameter.VAR_POSITIONAL)
         shapes = (*shapes[:alone], shapes[alone:])
-    # The exporter speaks of missing torchvision and skipped foldings, which are no concern of ours.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # The exporter speaks of missing torchvision and of what it didn't fold, which are no concern of ours.
+    for name in ("torch.onnx", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "# The axis name: ", UserWarning)
         program = torch.onnx.export(

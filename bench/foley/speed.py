@@ -104,7 +104,7 @@ def render(path: Path) -> Path:
 
 def take(bundle: Path, film: Path, threads: int) -> dict[str, Any]:
     """Make a take for a film, again and again with other seeds."""
-    opened = _Timed(bundles.open_bundle(bundle, device="cpu", threads=threads))
+    opened = Timed(bundles.open_bundle(bundle, device="cpu", threads=threads))
     sound = str(opened.card.classes[0]) if opened.card.classes else None
     root = files.read(str(film))
     shots = spans.read_spans(root, spans.Locator(base_dir=film.parent), windows.probe).shots
@@ -133,13 +133,13 @@ def take(bundle: Path, film: Path, threads: int) -> dict[str, Any]:
     }
 
 
-class _Timed:
+class Timed:
     """A bundle whose answers are timed, graph by graph."""
 
     def __init__(self, bundle: bundles.Bundle, spent: dict[str, float] | None = None) -> None:
         self.spent: dict[str, float] = {} if spent is None else spent
         self.card, self.sha256, self.device = bundle.card, bundle.sha256, bundle.device
-        self.needs = {name: _Timed(each, self.spent) for name, each in bundle.needs.items()}
+        self.needs = {name: Timed(each, self.spent) for name, each in bundle.needs.items()}
         self._bundle = bundle
 
     @property
