@@ -88,6 +88,11 @@ def import_specvqgan(
         CheckpointError: a file isn't what it should be; each weight that doesn't fit is named.
         BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
     """
+    # What the files hold has been let go of by then: graphs of a gigabyte need room.
+    return export_foley(_parts(files, heads=heads, pictures=pictures, int8=int8), out)
+
+
+def _parts(files: Files, *, heads: int, pictures: bool, int8: bool) -> Parts:
     if files.melception and files.vggishish:
         raise CheckpointError("one classifier ranks takes: wanted Melception or VGGish-ish, not both")
     said = _held(files.transformer, "state_dict")
@@ -130,7 +135,7 @@ def import_specvqgan(
         },
         "figures": {},
     }
-    parts = Parts(
+    return Parts(
         sampler,
         codebook,
         words,
@@ -141,7 +146,6 @@ def import_specvqgan(
         eyes,
         int8=int8,
     )
-    return export_foley(parts, out)
 
 
 def codebook_config(weights: Weights, resolution: int) -> CodebookConfig:

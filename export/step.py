@@ -9,7 +9,7 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -26,10 +26,14 @@ OWN = ("GroupQueryAttention", "DynamicQuantizeMatMul", "SkipLayerNormalization")
 
 
 class _Sheet:
-    """A graph to which nodes and weights are added, one after the other."""
+    """A graph to which nodes and weights are added, one after the other.
 
-    def __init__(self, *, int8: bool) -> None:
-        self.int8 = int8
+    Weights go straight into the file: pieces of such a file that stand one after the other are one, so a
+    gigabyte of them needn't be in memory again.
+    """
+
+    def __init__(self, file: BinaryIO, *, int8: bool) -> None:
+        self.file, self.int8 = file, int8
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
         self.model = ModelProto(ir_version=10, opset_import=opsets)
         self.graph = self.model.graph
@@ -48,11 +52,17 @@ class _Sheet:
         return outputs[0]
 
     def weight(self, name: str, value: Tensor | np.ndarray | list[int]) -> str:
-        """Add numbers; the name again. Straight into the graph: a gigabyte shouldn't be there five times."""
+        """Add numbers; the name again."""
         array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
         kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-        self.graph.initializer.add(name=name, dims=array.shape, data_type=kind, raw_data=array.tobytes())
+        piece = ModelProto()
+        piece.graph.initializer.add(name=name, dims=array.shape, data_type=kind, raw_data=array.tobytes())
+        self.file.write(piece.SerializeToString())
         return name
+
+    def end(self) -> None:
+        """All that isn't weights."""
+        self.file.write(self.model.SerializeToString(deterministic=True))
 
     def linear(self, x: str, name: str, weight: Tensor, bias: Tensor | None) -> str:
         """A matrix (out, in), and what is added to it."""
@@ -85,7 +95,8 @@ def write_step(sampler: Sampler, path: Path, *, int8: bool = False) -> None:
         path: where the graph goes.
         int8: matrices in 8 bits, a quarter of the bytes.
     """
-    path.write_bytes(_draw(sampler, int8).SerializeToString(deterministic=True))
+    with path.open("wb") as file:
+        _draw(sampler, _Sheet(file, int8=int8))
 
 
 def past_names(sampler: Sampler) -> list[str]:
@@ -94,8 +105,8 @@ def past_names(sampler: Sampler) -> list[str]:
     return [f"past_{kind}_{number}" for number in layers for kind in ("key", "value")]
 
 
-def _draw(sampler: Sampler, int8: bool) -> ModelProto:
-    config, sheet = sampler.config, _Sheet(int8=int8)
+def _draw(sampler: Sampler, sheet: _Sheet) -> None:
+    config = sampler.config
     one, last = sheet.weight("one", [1]), sheet.weight("last", [-1])
     end = sheet.weight("end", [np.iinfo(np.int64).max])
 
@@ -134,7 +145,7 @@ def _draw(sampler: Sampler, int8: bool) -> ModelProto:
     )
     sheet.graph.output.append(sheet.value("scores", "batch", config.codes))
     sheet.graph.output.extend(sheet.value(name.replace("past", "present"), *remembered) for name in past)
-    return sheet.model
+    sheet.end()
 
 
 def _block(

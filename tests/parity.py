@@ -117,3 +117,13 @@ def recipe_weight(key: str, tensor: Tensor, seed: int, scales: dict[str, float] 
         gain = np.sqrt(2) if len(shape) >= 4 else 1.0
         n = (n * (gain / np.sqrt(np.prod(shape[1:])))).astype(np.float32)
     return torch.from_numpy(n)
+
+
+def released_weights(entry: Entry, layout: str) -> dict[str, Tensor]:
+    """Weights by the material's rule, for every name and shape that the released network has."""
+    listed = json.loads((entry.folder.parent / "_full_size_keys" / f"{layout}.json").read_text())["keys"]
+    seed, scales = entry.meta["seed"], entry.meta.get("recipe_scales")
+    return {
+        key: recipe_weight(key, torch.empty(shape, device="meta", dtype=getattr(torch, kind)), seed, scales)
+        for key, (shape, kind) in listed.items()
+    }

@@ -22,7 +22,7 @@ from models.captions.mdvc import Mdvc  # noqa: E402
 from models.captions.proposals import Proposals  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
 from otio_avassist import bundles, sampling  # noqa: E402
-from tests.parity import Entry, entry_of, recipe_weight  # noqa: E402
+from tests.parity import entry_of, released_weights  # noqa: E402
 
 SIZES = {
     "modality": "audio_video", "d_vid": 12, "d_aud": 10, "d_model_video": None, "d_model_audio": None,
@@ -243,16 +243,6 @@ def test_anchors_that_are_none_are_refused(
     path = save(tmp_path / "prop.pt", HEADS, small_weights()[1], anchors=anchors)
     with pytest.raises(CheckpointError, match=r"prop\.pt: its settings make no network"):
         import_bmt(files["captioner"], path, tmp_path / "bundle", words=files["words"])
-
-
-def released_weights(entry: Entry, layout: str) -> dict[str, Any]:
-    """Weights by the material's rule, for every name and shape that the released network has."""
-    listed = json.loads((entry.folder.parent / "_full_size_keys" / f"{layout}.json").read_text())["keys"]
-    seed, scales = entry.meta["seed"], entry.meta.get("recipe_scales")
-    return {
-        key: recipe_weight(key, torch.empty(shape, device="meta", dtype=getattr(torch, kind)), seed, scales)
-        for key, (shape, kind) in listed.items()
-    }
 
 
 @pytest.fixture(scope="module")
