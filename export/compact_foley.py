@@ -26,6 +26,8 @@ from otio_avassist.bundles import Card
 
 NEEDS = ("efficientnet-lite0",)
 SURE = 0.5
+SAMPLING = {"temperature": 0.4, "top_k": 20}
+"""At which the classifier of the same run was surest of what it hears."""
 LARGE = 512
 """Numbers in a tensor from which half its size is worth a word."""
 
@@ -63,6 +65,7 @@ def export_compact_foley(run: Path, out: Path, *, vocoder: bool = False) -> Card
             "sees": {kind.name: list(kind.sees) for kind in KINDS},
             "words": {kind.name: list(kind.words) for kind in KINDS},
             "sure": SURE,
+            "sampling": SAMPLING,
         },
         needs=NEEDS,
         int8=False,
