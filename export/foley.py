@@ -365,13 +365,14 @@ def _of_scores(parity: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _steps(sampler: Sampler) -> Iterator[Inputs]:
-    """The beginning, with some codes; then two codes, each after what came before, with room left."""
+    """The beginning, with some codes; then two codes, each after what came before."""
     config = sampler.config
+    rows = min(config.condition, 8)
     for batch in (1, 2):
         draw = _draw(batch)
-        prefix = torch.randn(batch, config.condition, config.width, generator=draw)
+        prefix = torch.randn(batch, rows, config.width, generator=draw)
         codes = torch.randint(0, config.codes, (batch, 4), generator=draw)
-        capacity = config.condition + 4
+        capacity = rows + 4
         shape = batch, config.heads, capacity, config.width // config.heads
         past: Sequence[Tensor] = [torch.zeros(shape) for _ in range(2 * config.layers)]
         length = 0
