@@ -8,6 +8,7 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from torch import Tensor, nn
 
 from export.graphs import OPSET
-from export.quantise import eight_bits
+from export.quantise import eight_bits, memory_steps
 from models.foley.sampler import Block, Sampler
 
 CONTRIB = "com.microsoft"
@@ -39,9 +40,8 @@ class _Sheet:
         self.graph = self.model.graph
         self.graph.name = "step"
 
-    def value(self, name: str, *shape: int | str, whole: bool = False) -> ValueInfoProto:
+    def value(self, name: str, *shape: int | str, kind: int = TensorProto.FLOAT) -> ValueInfoProto:
         """What an input or an output looks like."""
-        kind = TensorProto.INT64 if whole else TensorProto.FLOAT
         return helper.make_tensor_value_info(name, kind, shape)
 
     def node(self, op: str, *inputs: str, outputs: tuple[str, ...] = (), **attributes: Any) -> str:
@@ -93,7 +93,7 @@ def write_step(sampler: Sampler, path: Path, *, int8: bool = False) -> None:
     Args:
         sampler: in any mode.
         path: where the graph goes.
-        int8: matrices in 8 bits, a quarter of the bytes.
+        int8: matrices, and what is remembered, in 8 bits: a quarter of the bytes.
     """
     with path.open("wb") as file:
         _draw(sampler, _Sheet(file, int8=int8))
@@ -124,9 +124,10 @@ def _draw(sampler: Sampler, sheet: _Sheet) -> None:
     newest = sheet.node("Expand", newest, sheet.node("Shape", x, start=0, end=1))
     newest = sheet.node("Cast", newest, to=TensorProto.INT32)
     total = sheet.node("Cast", sheet.node("Squeeze", total), to=TensorProto.INT32)
+    steps = memory_steps(sampler) if sheet.int8 else []
     for number, block in enumerate(sampler.blocks):
         assert isinstance(block, Block)
-        x, added = _block(sheet, x, added, number, block, newest, total)
+        x, added = _block(sheet, x, added, number, block, (newest, total), steps[number] if steps else ())
 
     normed, _ = sheet.norm(x, added, "ln_f", sampler.ln_f)
     newest_of_each = sheet.node("Slice", normed, last, end, one)
@@ -135,23 +136,35 @@ def _draw(sampler: Sampler, sheet: _Sheet) -> None:
 
     remembered = ("batch", config.heads, "capacity", config.width // config.heads)
     past = past_names(sampler)
+    kind = TensorProto.INT8 if sheet.int8 else TensorProto.FLOAT
     sheet.graph.input.extend(
         [
             sheet.value("prefix", "batch", "m", config.width),
-            sheet.value("codes", "batch", "t", whole=True),
-            sheet.value("past_length", 1, whole=True),
-            *(sheet.value(name, *remembered) for name in past),
+            sheet.value("codes", "batch", "t", kind=TensorProto.INT64),
+            sheet.value("past_length", 1, kind=TensorProto.INT64),
+            *(sheet.value(name, *remembered, kind=kind) for name in past),
         ]
     )
     sheet.graph.output.append(sheet.value("scores", "batch", config.codes))
-    sheet.graph.output.extend(sheet.value(name.replace("past", "present"), *remembered) for name in past)
+    sheet.graph.output.extend(
+        sheet.value(name.replace("past", "present"), *remembered, kind=kind) for name in past
+    )
     sheet.end()
 
 
 def _block(
-    sheet: _Sheet, x: str, added: str, number: int, block: Block, newest: str, total: str
+    sheet: _Sheet,
+    x: str,
+    added: str,
+    number: int,
+    block: Block,
+    lengths: tuple[str, str],
+    steps: Sequence[Tensor],
 ) -> tuple[str, str]:
-    """Takes and gives two whose sum it is, so that the next norm adds them on the way."""
+    """Takes and gives two whose sum it is, so that the next norm adds them on the way.
+
+    `steps`: of what is remembered in 8 bits.
+    """
     name, attention = f"blocks.{number}", block.attn
     own, x = sheet.norm(x, added, f"{name}.ln1", block.ln1)
     # Three matrices are read in one go.
@@ -165,10 +178,16 @@ def _block(
     past, present = (
         tuple(f"{time}_{kind}_{number}" for kind in ("key", "value")) for time in ("past", "present")
     )
-    gathered = sheet.node(
-        "GroupQueryAttention", own, "", "", *past, newest, total,
-        outputs=(f"{name}.gathered", *present), num_heads=attention.heads, kv_num_heads=attention.heads,
-    )  # fmt: skip
+    how: dict[str, Any] = {"num_heads": attention.heads, "kv_num_heads": attention.heads}
+    kept = []
+    if steps:
+        how |= {"kv_cache_bit_width": 8, "k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL"}
+        # Between these and the lengths stand rotations, places and biases, which there are none of.
+        kept = [""] * 5 + [
+            sheet.weight(f"{place}.step", each) for place, each in zip(past, steps, strict=True)
+        ]
+    outputs = f"{name}.gathered", *present
+    gathered = sheet.node("GroupQueryAttention", own, "", "", *past, *lengths, *kept, outputs=outputs, **how)
     added = sheet.linear(gathered, f"{name}.attn.proj", attention.proj.weight, attention.proj.bias)
     own, x = sheet.norm(x, added, f"{name}.ln2", block.ln2)
     first, second = block.mlp[0], block.mlp[2]

@@ -57,6 +57,11 @@ _FATAL = 4
 VARIANTS = ("fp16", "int8")
 """Of one graph, for one device each."""
 
+
+class _UnknownError(BundleError):
+    """This onnxruntime can't make anything of a graph."""
+
+
 Shape = tuple[int | str, ...]
 """A number where the graph fixes one, a name where it takes any."""
 
@@ -463,6 +468,7 @@ _NUMPY_TYPES = {
     "tensor(double)": "float64",
     "tensor(int64)": "int64",
     "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
     "tensor(uint8)": "uint8",
     "tensor(bool)": "bool",
 }
@@ -493,11 +499,19 @@ def load(
     if graph not in card.graphs:
         raise BundleError(f"{folder}: wanted a graph {graph!r}, there is: {', '.join(card.graphs)}")
     providers = choose_providers(device, _available(), sys.platform)
-    wanted = _variant(card.graphs[graph], providers)
-    path, steps = folder / wanted.file, LENGTH in wanted.inputs
-    session = _session(_vouched(folder, wanted), providers, threads, str(path), steps)
+    plain = card.graphs[graph]
+    wanted = _variant(plain, providers)
+    try:
+        session = _session_of(folder, wanted, providers, threads)
+    except _UnknownError as error:
+        if wanted is plain:
+            raise
+        # An onnxruntime of some years may not know what the variant is made of.
+        log.info("%s is asked in full: %s", card.network, error)
+        wanted = plain
+        session = _session_of(folder, wanted, providers, threads)
     _check_got(device, session)
-    _check_session(path, wanted, session)
+    _check_session(folder / wanted.file, wanted, session)
     model = Model(
         card,
         wanted.sha256,
@@ -506,6 +520,13 @@ def load(
     )
     log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
     return model
+
+
+def _session_of(
+    folder: Path, graph: Graph, providers: Sequence[str], threads: int | None
+) -> onnxruntime.InferenceSession:
+    content = _vouched(folder, graph)
+    return _session(content, providers, threads, str(folder / graph.file), LENGTH in graph.inputs)
 
 
 def _variant(graph: Graph, providers: Sequence[str]) -> Graph:
@@ -689,7 +710,7 @@ def _session(
         try:
             session = ort.InferenceSession(graph, sess_options=options, providers=list(providers))
         except Exception as error:  # onnxruntime's own have no common base
-            raise BundleError(f"{name}: onnxruntime can't load it: {first_line(error)}") from error
+            raise _UnknownError(f"{name}: onnxruntime can't load it: {first_line(error)}") from error
     # Or a device that gives up later would be left in silence, and `Model.device` would no longer be true.
     session.disable_fallback()
     return session

@@ -181,6 +181,20 @@ def test_the_8_bit_variant_is_asked_only_on_a_cpu(tmp_path, monkeypatch):
         assert bundles.load(folder).sha256 == expected.sha256
 
 
+def test_where_onnxruntime_does_not_know_what_a_variant_is_made_of_the_graph_itself_is_asked(tmp_path):
+    unheard_of = DOUBLE.replace("Add(x, x)", "com.microsoft.Doubled (x, x)").replace(
+        '"" : 17', '"" : 17, "com.microsoft" : 1'
+    )
+    folder = make_bundle(tmp_path, int8=unheard_of)
+    model = bundles.load(folder, device="cpu")
+    assert model.sha256 == bundles.Card.read(folder).graphs["main"].sha256
+    np.testing.assert_array_equal(model(x=np.ones((1, 3)))["logits"], [[2, 2, 2]])
+    # A file that isn't the card's is something else.
+    (folder / "eight.onnx").write_bytes(b"")
+    with pytest.raises(BundleError, match="eight"):
+        bundles.load(folder, device="cpu")
+
+
 def test_a_card_without_an_8_bit_variant_does_not_speak_of_it(tmp_path):
     assert "int8" not in card_json(make_bundle(tmp_path))["graphs"]["main"]
     folder = make_bundle(tmp_path, int8=DOUBLE)

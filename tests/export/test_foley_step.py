@@ -43,7 +43,7 @@ def test_each_number_is_off_by_half_a_step_of_its_own_column_at_most() -> None:
     assert (np.abs(steps * scales - matrix) <= scales * 0.501).all()
 
 
-@pytest.mark.parametrize(("int8", "allowed"), [(False, 1e-5), (True, 0.03)], ids=["32 bits", "8 bits"])
+@pytest.mark.parametrize(("int8", "allowed"), [(False, 1e-5), (True, 0.04)], ids=["32 bits", "8 bits"])
 def test_a_code_after_the_other_scores_as_the_whole_sequence_does(network, tmp_path, int8, allowed) -> None:
     model = stepping(network, tmp_path, int8=int8)
     draw = torch.Generator().manual_seed(1)
