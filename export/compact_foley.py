@@ -19,7 +19,7 @@ from export.figures import FIGURES, read_figures
 from export.foley import Parts, export_foley, read_ear
 from export.graphs import describe, in_place_of
 from models.foley import trained
-from models.foley.compact import pictures
+from models.foley.compact import patches, pictures, sampler
 from models.foley.compact.gate import Gated
 from models.foley.compact.kinds import KINDS
 from otio_avassist.bundles import Card
@@ -45,13 +45,13 @@ def export_compact_foley(run: Path, out: Path, *, vocoder: bool = False) -> Card
         BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
     """
     words = read_figures(run / FIGURES)
-    _, sampler, _ = trained.read_sampler(run / "sampler" / "sampler.pt")
+    said = sampler.read(run / "sampler" / "sampler.pt")
     # Of the same codes as the sampler's, with the decoder that went on learning.
-    _, codebook = trained.read_codebook(run / "decoder" / "codebook.pt")
-    columns = sampler.config.columns * codebook.config.frames_per_column
+    codebook = patches.read(run / "decoder" / "codebook.pt")
+    columns = said.config.columns * codebook.config.frames_per_column
     ear = replace(read_ear(run / "hearing" / "classifier.pt"), columns=columns)
     parts = Parts(
-        rounded(sampler),
+        rounded(said),
         Gated(rounded(codebook)),
         words,
         tuple(kind.name for kind in KINDS),

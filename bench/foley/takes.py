@@ -175,7 +175,6 @@ def scenes(
         own = [chosen[at] for at in kind.recordings(names, apart=apart)]
         if own and kind.name in wanted:
             found[kind.name] = [
-                compact.scene(np.random.default_rng([seed, number, at]), kind, own, plain=True)
-                for at in range(SCENES)
+                compact.scene(np.random.default_rng([seed, number, at]), kind, own) for at in range(SCENES)
             ]
     return found

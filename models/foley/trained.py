@@ -62,39 +62,39 @@ def read_classifier(path: Path) -> tuple[dict[str, Any], nn.Module]:
         CheckpointError: not such a checkpoint. So do the others.
     """
     held = checkpoints.load(path)
-    with _reading(path, "a classifier"):
+    with reading(path, "a classifier"):
         network = classifier(held.config["network"], ClassifierConfig.from_dict(held.config["classifier"]))
         torch.tensor(held.config["statistics"])
-    return held.config, _filled(network, held.state_dict, str(path))
+    return held.config, filled(network, held.state_dict, str(path))
 
 
 def read_codebook(path: Path) -> tuple[dict[str, Any], Codebook]:
     """Its config and itself."""
     held = checkpoints.load(path)
-    with _reading(path, "a codebook"):
+    with reading(path, "a codebook"):
         network = Codebook(CodebookConfig.from_dict(held.config["codebook"]))
-    return held.config, _filled(network, held.state_dict, str(path))
+    return held.config, filled(network, held.state_dict, str(path))
 
 
 def read_sampler(path: Path) -> tuple[dict[str, Any], Sampler, Codebook]:
     """Its config, itself, and the codebook whose codes it says."""
     held = checkpoints.load(path)
-    with _reading(path, "a sampler"):
+    with reading(path, "a sampler"):
         sampler = Sampler(SamplerConfig.from_dict(held.config["sampler"]))
         codebook = Codebook(CodebookConfig.from_dict(held.config["codebook"]))
     return (
         held.config,
-        _filled(sampler, _within(held, "sampler."), f"{path}, sampler"),
-        _filled(codebook, _within(held, "codebook."), f"{path}, codebook"),
+        filled(sampler, _within(held, "sampler."), f"{path}, sampler"),
+        filled(codebook, _within(held, "codebook."), f"{path}, codebook"),
     )
 
 
 def read_vocoder(path: Path) -> tuple[dict[str, Any], Generator]:
     """Its config and itself."""
     held = checkpoints.load(path)
-    with _reading(path, "a vocoder"):
+    with reading(path, "a vocoder"):
         network = Generator(MelGANConfig.from_dict(held.config["vocoder"]))
-    return held.config, _filled(network, held.state_dict, str(path))
+    return held.config, filled(network, held.state_dict, str(path))
 
 
 def _within(held: Checkpoint, prefix: str) -> dict[str, Tensor]:
@@ -105,13 +105,14 @@ def _within(held: Checkpoint, prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _filled(network: Any, weights: Mapping[str, Tensor], source: str) -> Any:
+def filled(network: Any, weights: Mapping[str, Tensor], source: str) -> Any:
+    """The network with these weights, not in training."""
     checkpoints.fill(network, weights, source=source)
     return network.eval()
 
 
 @contextmanager
-def _reading(path: Path, what: str) -> Iterator[None]:
+def reading(path: Path, what: str) -> Iterator[None]:
     """What a config lacks is the file's fault."""
     try:
         yield

@@ -1,8 +1,9 @@
 """Train the compact codebook on spectrograms of composed scenes.
 
-In: a pool. Out, in the run's folder: `codebook.pt` (see `models.foley.trained`). It begins as an autoencoder
-without codes; then the entries are put where its answers are (k-means), and those that nobody uses are
-moved again and again, since a small set leaves most of a codebook unused otherwise.
+In: a pool. Out, in the run's folder: `codebook.pt` (see `patches`). It begins as an autoencoder
+without codes; then the entries are put where its answers are (k-means) and follow them (van den Oord et al.
+2017, appendix), and those that nobody uses are moved again and again, since a small set leaves most of a
+codebook unused otherwise.
 
 `train_decoder` goes on from there with the decoder alone, in another folder: what pixels make smooth, a
 judge and LPAPS make rough again, and codes stay what they are, so that the sampler may be trained
@@ -20,17 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import checkpoints
-from models.foley.codebook import Codebook, perplexity
+from models.foley.codebook import perplexity
+from models.foley.compact import patches
 from models.foley.compact.gate import squeezed
+from models.foley.compact.patches import Patches, PatchesConfig
 from models.foley.compact.pool import Pool
 from models.foley.compact.scenes import COLUMNS
-from models.foley.config import CodebookConfig
 from models.foley.losses import CodebookLoss, Weights
 from models.foley.lpaps import LPAPS
 from models.foley.patchgan import PatchGAN
-from models.foley.train_codebook import through
 from models.training import Learning, Processes, Progress
+
+MOST_BANDS = 3
+"""By which a piece is moved up or down: a quarter of an octave or so."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,22 @@ class Settings:
     """All that the run is made of."""
 
     seed: int = 0
-    codebook: Mapping[str, Any] = field(
-        default_factory=lambda: {
-            "codes": 512, "width": 64, "channels": 16, "multipliers": (1, 2, 4, 6), "blocks": 1,
-            "attention_at": (), "groups": 8,
-        }
-    )  # fmt: skip
+    patches: Mapping[str, Any] = field(default_factory=dict)
+    """Of `PatchesConfig`."""
     columns: int = 320
     """Of a piece of a scene."""
-    batch: int = 4
-    lr: float = 8e-4
-    """Falls along a cosine that would reach a tenth after `lr_steps`."""
-    lr_steps: int = 2400
-    without_codes: int = 400
-    steps: int = 1600
+    batch: int = 12
+    lr: float = 1e-3
+    """Falls along a cosine to a hundredth."""
+    without_codes: int = 600
+    steps: int = 3600
     round: int = 200
     """Steps between two looks at scenes that are not learnt from."""
-    revive: int = 50
-    """Steps between two looks at which entries aren't used."""
+    commitment: float = 0.25
+    decay: float = 0.99
+    """Of what entries remember, a step."""
+    idle: float = 0.03
+    """Places a step, below which an entry moves elsewhere."""
     precision: str = "bfloat16"
     save_minutes: float = 4.0
 
@@ -80,12 +81,20 @@ class DecoderSettings:
 def cut(pool: Pool, rng: np.random.Generator, count: int, columns: int) -> Tensor:
     """Pieces of scenes, a little louder or softer. Shape: (count, 1, 80, columns) in [-1, 1]."""
     items = rng.integers(pool.checked, len(pool.kinds), count)
-    # Half of them begin with a column of codes, as scenes do; the others anywhere, as other sounds do.
     firsts = rng.integers(0, COLUMNS - columns + 1, count)
-    firsts[::2] -= firsts[::2] % 8
+    # Two of three begin with a column of codes, as scenes do; the others anywhere, as other sounds do, and
+    # these are louder or softer, higher or lower.
+    others = np.arange(count) % 3 == 0
+    firsts[~others] -= firsts[~others] % 8
     mels = np.stack([pool.mels[k, :, at : at + columns] for k, at in zip(items, firsts, strict=True)])
-    louder = rng.uniform(-0.03, 0.03, (count, 1, 1))  # 100 dB are 1
-    return squeezed(torch.from_numpy((mels + louder).astype(np.float32)))[:, None]
+    mels = mels.astype(np.float32)
+    mels[others] += rng.uniform(-0.1, 0.1, (others.sum(), 1, 1))  # 100 dB are 1
+    for number in np.flatnonzero(others):
+        up = int(rng.integers(-MOST_BANDS, MOST_BANDS + 1))
+        mels[number] = np.pad(mels[number], ((MOST_BANDS, MOST_BANDS), (0, 0)), "edge")[
+            MOST_BANDS - up : MOST_BANDS - up + len(mels[number])
+        ]
+    return squeezed(torch.from_numpy(mels))[:, None]
 
 
 def centres(points: Tensor, count: int, seed: int, rounds: int = 12) -> Tensor:
@@ -106,16 +115,19 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
     """Train, or go on training."""
     torch.manual_seed(settings.seed)
     processes = Processes()
-    config = CodebookConfig(**{"resolution": COLUMNS, **settings.codebook})
-    codebook = Codebook(config)
+    config = PatchesConfig(**settings.patches)
+    codebook = Patches(config)
     learning = Learning(
         torch.optim.AdamW(codebook.parameters(), lr=settings.lr, betas=(0.8, 0.99), weight_decay=0),
         processes,
         settings.precision,
     )
-    used = nn.Module()
-    used.register_buffer("places", torch.zeros(config.codes))
-    progress = _progress(settings, folder, {"codebook": codebook, "learning": learning, "used": used})
+    # Entries are where the places are that asked for them lately, on average.
+    lately = nn.Module()
+    lately.register_buffer("places", torch.zeros(config.codes))
+    lately.register_buffer("sums", torch.zeros(config.codes, config.width))
+    entries = codebook.quantize.embedding.weight.requires_grad_(False)
+    progress = _progress(settings, folder, {"codebook": codebook, "learning": learning, "lately": lately})
 
     @torch.no_grad()
     def answers(x: Tensor) -> Tensor:
@@ -127,19 +139,27 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
     def begin_with_codes() -> None:
         rng = np.random.default_rng([settings.seed, 0, 1])
         points = torch.cat([answers(cut(pool, rng, 16, settings.columns)) for _ in range(12)])
-        codebook.quantize.embedding.weight.data.copy_(centres(points, config.codes, settings.seed))
+        entries.copy_(centres(points, config.codes, settings.seed))
+        lately.places.fill_(1.0)
+        lately.sums.copy_(entries)
 
-    def revive(x: Tensor) -> None:
-        """Entries that no place has asked for since move to where places are."""
-        idle, points = used.places < 1, answers(x)
-        chosen = torch.randint(len(points), (int(idle.sum()),))
-        codebook.quantize.embedding.weight.data[idle] = points[chosen]
-        used.places.zero_()
+    @torch.no_grad()
+    def follow(said: Tensor, codes: Tensor) -> None:
+        """Entries go where the places are; those that none asks for any more go to where some are."""
+        points, codes = said.permute(0, 2, 3, 1).flatten(0, 2), codes.flatten()
+        counts = torch.bincount(codes, minlength=config.codes)
+        sums = torch.zeros_like(lately.sums).index_add_(0, codes, points)
+        lately.places.lerp_(counts.float(), 1 - settings.decay)
+        lately.sums.lerp_(sums, 1 - settings.decay)
+        idle = lately.places < settings.idle
+        chosen = points[torch.randint(len(points), (int(idle.sum()),))]
+        lately.places[idle] = 1.0
+        lately.sums[idle] = chosen
+        entries.copy_(lately.sums / lately.places[:, None])
 
     def learn(batch: tuple[int, Tensor]) -> dict[str, float]:
         step, x = batch
-        share = min(1.0, step / settings.lr_steps)
-        rate = settings.lr * (0.1 + 0.45 * (1 + float(np.cos(np.pi * share))))
+        rate = settings.lr * (0.01 + 0.495 * (1 + float(np.cos(np.pi * step / settings.steps))))
         learning.optimizer.param_groups[0]["lr"] = rate
         if step < settings.without_codes:
             with learning.autocast():
@@ -151,21 +171,25 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
             return {"loss": loss.item()}
         if step == settings.without_codes:
             begin_with_codes()
-        made, entries, codes = through(codebook, x, learning.autocast)
-        loss = _apart(x, made) + entries
+        with learning.autocast():
+            said = codebook.before_codes(x)
+        said = said.float()
+        found, _, codes = codebook.quantize(said)
+        with learning.autocast():
+            made = codebook.decode(found)
+        astray = (found.detach() - said).square().mean()
+        loss = _apart(x, made.float()) + settings.commitment * astray
         learning.step(loss)
-        used.places += torch.bincount(codes.flatten(), minlength=config.codes)
-        if step % settings.revive == 0:
-            revive(x)
+        follow(said.detach(), codes)
         return {
-            "loss": loss.item(), "entries": entries.item(), "in use": perplexity(codes, config.codes).item(),
+            "loss": loss.item(), "astray": astray.item(), "in use": perplexity(codes, config.codes).item(),
         }  # fmt: skip
 
     def look() -> dict[str, float]:
         return {"score": distance(pool, codebook, codes=progress.step > settings.without_codes)}
 
     def keep(_better: bool) -> None:
-        checkpoints.save(folder / "codebook.pt", {"codebook": config.to_dict()}, codebook.state_dict())
+        patches.save(folder / "codebook.pt", codebook)
 
     progress.resume()
     progress.walk(lambda step: (step, piece(pool, settings, step)), learn, look, keep, until=until)
@@ -175,7 +199,7 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
 def train_decoder(
     settings: DecoderSettings,
     pool: Pool,
-    codebook: Codebook,
+    codebook: Patches,
     perceptual: LPAPS | None,
     folder: Path,
     *,
@@ -189,7 +213,7 @@ def train_decoder(
         perceptual,
         Weights(perceptual=settings.perceptual, judge=settings.judge, judge_from=0, balance=(0.0, 1.0)),
     ).train()
-    decoding = nn.ModuleList([codebook.post_quant_conv, codebook.decoder])
+    decoding = codebook.decoder
     codebook.requires_grad_(False)
     decoding.requires_grad_(True)
     of_decoder, of_judge = (
@@ -221,7 +245,7 @@ def train_decoder(
         with of_decoder.autocast():
             made = codebook.decode(entries)
         made = made.float()
-        found = losses.generator(x, made, x.new_zeros(()), step, codebook.decoder.conv_out.weight)
+        found = losses.generator(x, made, x.new_zeros(()), step, codebook.last)
         of_decoder.step(found.total)
         judged = losses.judge(x, made, step)
         of_judge.step(judged.total)
@@ -231,8 +255,7 @@ def train_decoder(
         }  # fmt: skip
 
     def keep(_better: bool) -> None:
-        held = {"codebook": codebook.config.to_dict()}
-        checkpoints.save(folder / "codebook.pt", held, codebook.state_dict())
+        patches.save(folder / "codebook.pt", codebook)
 
     progress.resume()
     progress.walk(
@@ -248,7 +271,7 @@ def piece(pool: Pool, settings: Settings | DecoderSettings, step: int) -> Tensor
 
 
 @torch.no_grad()
-def distance(pool: Pool, codebook: Codebook, *, codes: bool = True) -> float:
+def distance(pool: Pool, codebook: Patches, *, codes: bool = True) -> float:
     """How far the middles of scenes that are not learnt from are from themselves, after codes or without."""
     apart = []
     for start in range(0, pool.checked, 16):

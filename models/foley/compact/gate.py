@@ -9,9 +9,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from models.foley.codebook import Codebook
+from models.foley.compact.patches import Patches
 
-FLOOR = 0.3
-"""30 of 100 dB."""
+FLOOR = 0.2
+"""20 of 100 dB."""
 KNEE = 0.08
 """Of what is left: below it, a spectrogram falls to silence."""
 
@@ -30,21 +31,21 @@ def released(x: Tensor) -> Tensor:
 class Gated(nn.Module):
     """A codebook behind the gate, with spectrograms in [-1, 1] as any other has them."""
 
-    def __init__(self, codebook: Codebook) -> None:
+    def __init__(self, codebook: Codebook | Patches) -> None:
         super().__init__()
         self.inner = codebook
         self.config, self.quantize = codebook.config, codebook.quantize
 
     def before_codes(self, x: Tensor) -> Tensor:
-        """As `Codebook.before_codes`."""
+        """As `Patches.before_codes`."""
         return self.inner.before_codes(squeezed((x + 1) / 2))
 
     def decode_codes(self, codes: Tensor) -> Tensor:
-        """As `Codebook.decode_codes`."""
+        """As `Patches.decode_codes`."""
         return 2 * released(self.inner.decode_codes(codes)) - 1
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Codebook.forward`."""
+        """As `Patches.forward`."""
         rows, columns = (side // self.config.frames_per_column for side in x.shape[2:])
         _, loss, codes = self.quantize(self.before_codes(x))
         return self.decode_codes(codes.unflatten(1, (rows, columns))), loss

@@ -1,7 +1,7 @@
 """Scenes of every kind and their spectrograms, composed once for all trainings.
 
-In: recordings, a seed. Out: sounds and spectrograms with their kinds, in memory; kept in a file for the next
-training. No recording that is kept apart is in them. Knows no network.
+In: recordings, a seed. Out: sounds and spectrograms with their kinds, in memory; kept in a folder for the
+next training. No recording that is kept apart is in them. Knows no network.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from models.foley.compact.kinds import KINDS, Kind
 from models.foley.compact.material import Recording
 from otio_avassist.signals import foley_log_mel
 
-SCENES, OTHERS = 56, 200
+SCENES, OTHERS = 140, 500
 """Of each kind, and of recordings that are of none."""
-CHECKED = 8
+CHECKED = 4
 """Of each kind: other draws of the same recordings, to see whether a training still gets better."""
 ANYTHING = Kind("", (), (), (), "events", (0.25, 1.5), (), (), pitch=0.12)
+KINDS_FILE = "kinds.npy"
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,35 @@ def build(place: Path, kept: Path, *, seed: int = 0, share: float = 1.0) -> Pool
         place: where recordings are fetched to.
         share: of the usual number of scenes.
     """
-    if not kept.exists():
+    if not (kept / KINDS_FILE).exists():
+        kept.mkdir(parents=True, exist_ok=True)
         recordings = [each for each in material.recordings(place) if not is_apart(each.name)]
-        names = [each.name for each in recordings]
         counts = max(1, round(share * SCENES)), max(1, round(share * OTHERS))
         jobs = [(number, take) for number in range(len(KINDS)) for take in range(CHECKED)]
         jobs += [(number, CHECKED + take) for number in range(len(KINDS)) for take in range(counts[0])]
         jobs += [(-1, take) for take in range(counts[1])]
-        sounds = np.empty((len(jobs), scenes.LENGTH), np.float16)
-        mels = np.empty((len(jobs), 80, scenes.COLUMNS), np.float16)
+        sounds, mels = (
+            np.lib.format.open_memmap(kept / f"{name}.npy", "w+", np.float16, (len(jobs), *shape))
+            for name, shape in (("sounds", (scenes.LENGTH,)), ("mels", (80, scenes.COLUMNS)))
+        )
         for at, (number, take) in enumerate(jobs):
-            rng = np.random.default_rng([seed, number + 1, take])
-            kind = KINDS[number] if number >= 0 else ANYTHING
-            own = [recordings[k] for k in kind.recordings(names)] if number >= 0 else recordings
-            sounds[at] = scenes.scene(rng, kind, own)
+            sounds[at] = _composed(recordings, number, np.random.default_rng([seed, number + 1, take]))
             mels[at] = foley_log_mel(sounds[at].astype(np.float32))[:, : scenes.COLUMNS]
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part.npz")
-        np.savez(part, sounds=sounds, mels=mels, kinds=np.array([number for number, _ in jobs]))
-        part.replace(kept)
-    with np.load(kept) as held:
-        return Pool(held["sounds"], held["mels"], held["kinds"])
+        for each in (sounds, mels):
+            each.flush()
+        # Last: without it the others are only half of a pool.
+        np.save(kept / KINDS_FILE, np.array([number for number, _ in jobs]))
+    # Several trainings share what is read of them.
+    return Pool(
+        np.load(kept / "sounds.npy", mmap_mode="r"),
+        np.load(kept / "mels.npy", mmap_mode="r"),
+        np.load(kept / KINDS_FILE),
+    )
+
+
+def _composed(recordings: Sequence[Recording], number: int, rng: np.random.Generator) -> np.ndarray:
+    """A scene of a kind, or of anything. Shape: float32 (LENGTH,)."""
+    if number < 0:
+        return scenes.scene(rng, ANYTHING, recordings)
+    own = KINDS[number].recordings([each.name for each in recordings])
+    return scenes.scene(rng, KINDS[number], [recordings[k] for k in own])

@@ -1,9 +1,8 @@
 """Train the compact sampler: a kind of sound and what a picture shows -> codes of the compact codebook.
 
-In: a pool and a trained codebook. Out, in the run's folder: `sampler.pt` (see `models.foley.trained`), the
-best by the loss on scenes that are not learnt from. Each step sees half of a scene, from anywhere: a sound
-may begin at any place in its run, and the few scenes are worth more so. What comes last is learnt of a few
-scenes alone, until they are known well: takes that are near one of them beat takes that are near nothing.
+In: a pool and a trained codebook. Out, in the run's folder: `sampler.pt` (see `read`), the best by the loss
+on scenes that are not learnt from. Each step sees half of a scene, from anywhere: a sound may begin at any
+place in its run, and scenes are worth more so.
 """
 
 from __future__ import annotations
@@ -18,17 +17,16 @@ import torch
 from torch import Tensor
 
 from models import checkpoints
-from models.foley import train_sampler
-from models.foley.codebook import Codebook
+from models.foley import train_sampler, trained
 from models.foley.compact import pictures
 from models.foley.compact.gate import squeezed
 from models.foley.compact.kinds import KINDS, NAMES
+from models.foley.compact.patches import Patches
 from models.foley.compact.pool import Pool
 from models.foley.config import SamplerConfig
 from models.foley.sampler import Sampler, to_columns
 from models.training import Learning, Processes, Progress
 
-NUMBERS = range(len(KINDS))
 SEEN = 53
 """Columns of codes that it sees at once: half a scene, 4.9 s."""
 
@@ -38,22 +36,21 @@ class Settings:
     """All that the run is made of."""
 
     seed: int = 0
-    sampler: Mapping[str, Any] = field(default_factory=lambda: {"layers": 5, "heads": 4, "width": 160})
-    by_heart: int = 5
-    """Scenes of each kind that the last steps see, their halves always the same."""
-    by_heart_from: int = 800
+    sampler: Mapping[str, Any] = field(
+        default_factory=lambda: {"layers": 5, "heads": 4, "width": 256, "dropout": 0.1}
+    )
     batch: int = 16
     lr: float = 1.5e-3
     """After 100 steps of warming up; falls to a twentieth along a cosine."""
-    steps: int = 1600
-    round: int = 100
+    steps: int = 4000
+    round: int = 200
     weight_decay: float = 0.05
     precision: str = "bfloat16"
     save_minutes: float = 4.0
 
 
 @torch.no_grad()
-def coded(pool: Pool, codebook: Codebook, kept: Path) -> np.ndarray:
+def coded(pool: Pool, codebook: Patches, kept: Path) -> np.ndarray:
     """Codes of all scenes of a kind, from `kept` if they are there. Shape: int16 (n, columns, rows)."""
     if not kept.exists():
         found = []
@@ -70,7 +67,7 @@ def coded(pool: Pool, codebook: Codebook, kept: Path) -> np.ndarray:
     return np.load(kept)
 
 
-def configure(settings: Settings, codebook: Codebook) -> SamplerConfig:
+def configure(settings: Settings, codebook: Patches) -> SamplerConfig:
     """With a token for the kind behind the rows of pictures."""
     rows = 80 // codebook.config.frames_per_column
     return SamplerConfig(
@@ -80,7 +77,7 @@ def configure(settings: Settings, codebook: Codebook) -> SamplerConfig:
 
 
 def train(
-    settings: Settings, pool: Pool, codebook: Codebook, folder: Path, *, until: int | None = None
+    settings: Settings, pool: Pool, codebook: Patches, folder: Path, *, until: int | None = None
 ) -> Progress:
     """Train, or go on training."""
     torch.manual_seed(settings.seed)
@@ -89,7 +86,6 @@ def train(
     codes = coded(pool, codebook, folder / "codes.npy")
     numbers = np.arange(len(pool.kinds))
     learnt = numbers[(numbers >= pool.checked) & (pool.kinds >= 0)]
-    by_heart = np.concatenate([learnt[pool.kinds[learnt] == kind][: settings.by_heart] for kind in NUMBERS])
     config = configure(settings, codebook)
     network = Sampler(config)
     as_published = train_sampler.Settings(
@@ -117,12 +113,8 @@ def train(
 
     def make(step: int) -> tuple[int, Tensor, dict[str, Tensor]]:
         rng = np.random.default_rng([settings.seed, step])
-        if step < settings.by_heart_from:
-            items = rng.choice(learnt, settings.batch, replace=False)
-            firsts = rng.integers(codes.shape[1] - SEEN + 1, size=settings.batch)
-        else:
-            items = rng.choice(by_heart, settings.batch, replace=False)
-            firsts = rng.integers(codes.shape[1] // SEEN, size=settings.batch) * SEEN
+        items = rng.choice(learnt, settings.batch, replace=False)
+        firsts = rng.integers(codes.shape[1] - SEEN + 1, size=settings.batch)
         said = np.stack([codes[k, at : at + SEEN].ravel() for k, at in zip(items, firsts, strict=True)])
         return step, torch.from_numpy(said.astype(np.int64)), told(rng, items)
 
@@ -151,24 +143,29 @@ def train(
         return {"score": float(np.mean(losses))}
 
     def keep(better: bool) -> None:
-        # What is known by heart isn't what is checked.
-        if better or progress.step > settings.by_heart_from:
-            weights = {
-                f"{name}.{key}": weight
-                for name, each in (("sampler", network), ("codebook", codebook))
-                for key, weight in each.state_dict().items()
-            }
+        if better:
             held = {
                 "sampler": config.to_dict(),
-                "codebook": codebook.config.to_dict(),
                 "classes": list(NAMES),
                 "features": {
                     "extractor": "efficientnet-lite0", "output": "logits", "step_s": pictures.STEP_S,
                     "count": pictures.ROWS, "width": pictures.WIDTH,
                 },
             }  # fmt: skip
-            checkpoints.save(folder / "sampler.pt", held, weights)
+            checkpoints.save(folder / "sampler.pt", held, network.state_dict())
 
     progress.resume()
     progress.walk(make, learn, look, keep, until=until)
     return progress
+
+
+def read(path: Path) -> Sampler:
+    """Of a checkpoint; not in training.
+
+    Raises:
+        CheckpointError: not such a checkpoint.
+    """
+    held = checkpoints.load(path)
+    with trained.reading(path, "a compact sampler"):
+        network = Sampler(SamplerConfig.from_dict(held.config["sampler"]))
+    return trained.filled(network, held.state_dict, str(path))

@@ -18,8 +18,7 @@ from typing import Any
 import click
 import torch
 
-from models.foley import trained
-from models.foley.compact import codebook, hearing, material, pool, sampler, vocoder
+from models.foley.compact import codebook, hearing, material, patches, pool, sampler, vocoder
 from models.foley.compact.kinds import KINDS
 from models.foley.train_codebook import read_lpaps
 from models.training import Progress
@@ -31,7 +30,7 @@ PARTS = ("hearing", "codebook", "decoder", "sampler", "melception", "vocoder")
 
 def train(out: Path, place: Path, *, parts: tuple[str, ...] = PARTS, seed: int = 0) -> None:
     """Train what is asked for, and write `figures.json` of what is there."""
-    scenes = pool.build(place, out / "pool.npz", seed=seed)
+    scenes = pool.build(place, out / "pool", seed=seed)
     for part in parts:
         TRAIN[part](scenes, out, seed)
     words = figures(out, place)
@@ -39,14 +38,14 @@ def train(out: Path, place: Path, *, parts: tuple[str, ...] = PARTS, seed: int =
 
 
 def _decoder(scenes: pool.Pool, out: Path, seed: int) -> Progress:
-    _, network = trained.read_codebook(out / "codebook" / "codebook.pt")
+    network = patches.read(out / "codebook" / "codebook.pt")
     looks = read_lpaps(out / "hearing" / "classifier.pt")
     settings = replace(codebook.DecoderSettings(), seed=seed)
     return codebook.train_decoder(settings, scenes, network, looks, out / "decoder")
 
 
 def _sampler(scenes: pool.Pool, out: Path, seed: int) -> Progress:
-    _, network = trained.read_codebook(out / "codebook" / "codebook.pt")
+    network = patches.read(out / "codebook" / "codebook.pt")
     return sampler.train(replace(sampler.Settings(), seed=seed), scenes, network, out / "sampler")
 
 
