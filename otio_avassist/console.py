@@ -24,6 +24,7 @@ ACTION_STYLE = {
     "captioned": "green",
     "laid": "green",
     "marked": "yellow",
+    "waiting": "yellow",
     "abstained": "dim",
 }
 

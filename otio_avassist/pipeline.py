@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from otio_avassist import bundles, edits, marks, places, review, spans, speech, takes, urls, wanted, windows
-from otio_avassist.errors import BundleError, MediaError, UsageError
+from otio_avassist.errors import BundleError, MediaError, TimelineError, UsageError
 from otio_avassist.findings import Finding, FoleyFinding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
 from otio_avassist.tasks import captions, foley, sync
@@ -86,6 +86,16 @@ class Line:
     outcome: edits.Outcome
     state: str
     """proposed, accepted or rejected."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Who found it: version and bundle, as they stand in the timeline's metadata."""
+
+
+Found = Callable[[Line], None]
+"""Is told each finding as soon as it is there."""
+
+
+def _nobody(line: Line) -> None:
+    """Isn't told anything."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,7 @@ def analyse(
     *,
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
+    found: Found = _nobody,
 ) -> Report:
     """Look at every clip of `root` and say what was found; changes nothing, and makes no sound.
 
@@ -167,7 +178,64 @@ def analyse(
         DeviceError: the device that was asked for isn't there.
     """
     only_look = replace(settings, foley=replace(settings.foley, dry_run=True))
-    return _walk(root, only_look, sidecar, progress)[1]
+    return _walk(root, only_look, sidecar, progress, found)[1]
+
+
+def look(
+    root: otio.core.SerializableObject,
+    settings: Settings,
+    *,
+    sidecar: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+    found: Found = _nobody,
+) -> Report:
+    """What a person is to decide about, for `settle`: sounds are made, and nothing is moved.
+
+    Every task looks at the timeline as it came in, so that none of its findings rests on what a person may
+    yet say of another's. Raises as `analyse`.
+    """
+    still = replace(settings, propose=True)
+    return _walk(root, still, sidecar, progress, found, still=True)[1]
+
+
+def settle(
+    root: otio.core.SerializableObject,
+    report: Report,
+    decided: Mapping[str, review.Decision],
+    settings: Settings,
+    *,
+    sidecar: Mapping[str, Any] | None = None,
+    accepted_only: bool = False,
+) -> Assisted:
+    """What a report of `look` leads to, now that a person has decided; nothing is looked at again.
+
+    Args:
+        root: what was looked at.
+        decided: by finding id; counts for more than what stands in `root` and the sidecar.
+        accepted_only: what nobody has said yes to is neither moved nor marked nor laid.
+
+    Raises:
+        TimelineError: `root` isn't what was looked at: a clip isn't where it was.
+    """
+    root = review.decide_all(root, decided)
+    known = replace(decisions := review.decisions(root, sidecar), by_id={**decisions.by_id, **decided})
+    timeline = edits.strip(root, sidecar, tasks=settings.tasks).timeline
+    spell = _speller(timeline, settings)
+    lines = [
+        _decided(line, known.of(line.finding), settings, spell, accepted_only=accepted_only)
+        for line in report.findings
+    ]
+    _check_places(timeline, lines)
+    # All tasks at once: addresses are those of the timeline as it was looked at.
+    changes = [edit for line in lines for edit in line.outcome.edits]
+    timeline = edits.apply(timeline, changes, tasks=settings.tasks)
+    timeline, record = review.remember(timeline, root, sidecar, lines, tasks=settings.tasks)
+    return Assisted(timeline, replace(report, findings=tuple(lines)), record)
+
+
+def under(line: Line, decision: review.Decision, settings: Settings) -> Line:
+    """The same finding, and what it would lead to if a person decided so; names of files are not spelt."""
+    return _decided(line, decision, settings, str)
 
 
 def assist(
@@ -176,9 +244,10 @@ def assist(
     *,
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
+    found: Found = _nobody,
 ) -> Assisted:
     """Analyse, and return a copy in which everything we are sure of is mended and the rest is marked."""
-    timeline, report = _walk(root, settings, sidecar, progress)
+    timeline, report = _walk(root, settings, sidecar, progress, found)
     timeline, record = review.remember(timeline, root, sidecar, report.findings, tasks=settings.tasks)
     return Assisted(timeline, report, record)
 
@@ -188,8 +257,15 @@ def _walk(
     settings: Settings,
     sidecar: Mapping[str, Any] | None,
     progress: Progress,
+    tell: Found,
+    *,
+    still: bool = False,
 ) -> tuple[otio.core.SerializableObject, Report]:
-    """The whole road; the decisions in what comes back are those that came in."""
+    """The whole road; the decisions in what comes back are those that came in.
+
+    Args:
+        still: not even a person's yes moves a sound.
+    """
     began = time.monotonic()
     tasks = [task for task in TASKS if task in settings.tasks]
     # All of them now: nobody wants to hear after an hour that the second task has no network.
@@ -208,12 +284,21 @@ def _walk(
         options = _options(task, settings, timeline, looked)
         shots, not_wanted = _shots(task, looked, settings, timeline)
         shots, rejected = _without_rejected(shots, decisions) if task == "foley" else (shots, [])
-        found, passed_over = _found(task, shots, asked[task], options, progress)
+        spell = _speller(timeline, settings)
+        heeded = review.Decisions({}) if still and task == "sync" else decisions
+        led_to = [_line(each, heeded, settings, asked[task], spell) for each in rejected]
+        passed_over = []
+        for line in led_to:
+            tell(line)
+        for each in TASKS[task].analyse(shots, asked[task], options, progress):
+            if isinstance(each, PassedOver):
+                passed_over.append(each)
+                continue
+            led_to.append(line := _line(each, heeded, settings, asked[task], spell))
+            tell(line)
         looked_at += len(shots) - len(passed_over)
         skipped += [each for passed in not_wanted for each in _skipped(passed, on_purpose=True)]
         skipped += [each for passed in passed_over for each in _skipped(passed)]
-        spell = _speller(timeline, settings)
-        led_to = [_line(each, decisions, settings, asked[task], spell) for each in (*rejected, *found)]
         lines += led_to
         changes = [edit for line in led_to for edit in line.outcome.edits]
         timeline = edits.apply(timeline, changes, tasks=(task,))
@@ -281,20 +366,6 @@ def _stretch(span: spans.MediaSpan) -> windows.Stretch:
 def _speller(timeline: otio.core.SerializableObject, settings: Settings) -> Callable[[Path], str]:
     theirs = [places.url_of(each.clip.media_reference) for each in places.walk(timeline)]
     return urls.speller([url for url in theirs if url], settings.output_dir, settings.path_map)
-
-
-def _found(
-    task: str, shots: Sequence[spans.Shot], network: Any, options: Any, progress: Progress
-) -> tuple[list[Finding], list[PassedOver]]:
-    """(findings, shots that couldn't be looked at)"""
-    found: list[Finding] = []
-    passed_over: list[PassedOver] = []
-    for each in TASKS[task].analyse(shots, network, options, progress):
-        if isinstance(each, PassedOver):
-            passed_over.append(each)
-        else:
-            found.append(each)
-    return found, passed_over
 
 
 def _named(network: _Asked) -> dict[str, str]:
@@ -369,7 +440,21 @@ def _line(
     network: _Asked | None,
     spell: Callable[[Path], str],
 ) -> Line:
-    decision = decisions.of(found) or review.Decision(review.PROPOSED)
+    new = Line(found, edits.Outcome("abstained", (), ""), review.PROPOSED, _provenance(network))
+    return _decided(new, decisions.of(found), settings, spell)
+
+
+def _decided(
+    line: Line,
+    decision: review.Decision | None,
+    settings: Settings,
+    spell: Callable[[Path], str],
+    *,
+    accepted_only: bool = False,
+) -> Line:
+    """A finding, and what it leads to under a decision."""
+    decision = decision or review.Decision(review.PROPOSED)
+    found = line.finding
     if isinstance(found, FoleyFinding):
         found = _with_chosen(found, decision, settings.foley.folder)
     outcome = edits.edit_for(
@@ -381,10 +466,27 @@ def _line(
         decision=decision.state,
         text=decision.text,
         take=decision.take,
+        early_s=decision.early_s,
         url_of=spell,
-        provenance=_provenance(network),
+        provenance=line.provenance,
     )
-    return Line(found, outcome, decision.state)
+    if accepted_only and decision.state == review.PROPOSED and outcome.edits:
+        outcome = edits.Outcome("waiting", (), f"{outcome.words}; left, as nobody has accepted it yet")
+    return replace(line, finding=found, outcome=outcome, state=decision.state)
+
+
+def _check_places(timeline: otio.core.SerializableObject, lines: Sequence[Line]) -> None:
+    """Refuse to edit clips that are no longer those that were looked at."""
+    there = {each.address.path: each.address for each in places.walk(timeline)}
+    for line in lines:
+        for edit in line.outcome.edits:
+            now = there.get(edit.address.path)
+            if now != edit.address:
+                what = f"{now.clip!r} on {now.track!r}" if now is not None else "nothing"
+                raise TimelineError(
+                    f"the timeline has changed since it was looked at: wanted {edit.address.clip!r} on"
+                    f" {edit.address.track!r}, there is {what}; look at it again"
+                )
 
 
 def _with_chosen(found: FoleyFinding, decision: review.Decision, folder: Path | None) -> FoleyFinding:

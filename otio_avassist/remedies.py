@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from otio_avassist.findings import CaptionFinding, CarriedBy, Finding, FoleyFinding, SyncFinding, Take
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from otio_avassist.places import Address
     from otio_avassist.spans import MediaSpan, Shot
 
-Action = Literal["slipped", "detached", "marked", "in step", "captioned", "laid", "abstained", "rejected"]
+Action = Literal[
+    "slipped", "detached", "marked", "in step", "captioned", "laid", "abstained", "rejected", "waiting"
+]
 
 COLORS: Mapping[CarriedBy, str] = {
     "seen": "BLUE",
@@ -138,6 +140,7 @@ def edit_for(
     decision: str | None = None,
     text: str = "",
     take: str = "",
+    early_s: float | None = None,
     url_of: Callable[[Path], str] = str,
     provenance: Mapping[str, Any] | None = None,
 ) -> Outcome:
@@ -151,6 +154,7 @@ def edit_for(
         decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
         text: of captions: a person's own wording, which counts for more than the network's.
         take: of foley: the name of the take that a person chose, which counts for more than the ranking.
+        early_s: of sync: how early the sound is as a person set it, which is a yes to moving it so.
         url_of: of foley: how the timeline spells the name of a file.
         provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
     """
@@ -158,6 +162,11 @@ def edit_for(
         return _caption(finding, on, decision, text, provenance or {})
     if isinstance(finding, FoleyFinding):
         return _foley(finding, decision, take, url_of, provenance or {})
+    if early_s is not None and decision != "rejected":
+        set_by_hand = replace(finding, audio_early_s=early_s, within_s=0.0)
+        return _slip(
+            set_by_hand, min_confidence, "accepted", provenance or {}, propose=propose, detach=detach
+        )
     return _slip(finding, min_confidence, decision, provenance or {}, propose=propose, detach=detach)
 
 

@@ -8,7 +8,8 @@ was moved and laid (`edits.Moved`, `edits.Laid`), so that `edits.strip` can take
 
 Of a caption a person may decide more than yes or no: its wording, either here or in an editor, where the
 marker's words can be typed over. That is a yes, and outlives later runs. Of foley it is which of several
-takes plays: said here, or by the take that the clip plays in an editor.
+takes plays: said here, or by the take that the clip plays in an editor. Of sync it is how far the sound is
+off, where a person has seen it better.
 
 Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers
 and clips, and the sidecar, the decision with the latest `when`, else the first of these three that says
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "avassist-sidecar.1"
 PROPOSED, ACCEPTED, REJECTED = STATES = ("proposed", "accepted", "rejected")
+SAID = ("state", "who", "when", "text", "take")
+"""Of a decision, what is kept under its own name."""
 ALIKE_FRAMES = 2
 """Editors move a range by a frame when they round it; its start and its end may both move."""
 
@@ -52,15 +55,25 @@ class Decision:
     """Of a caption: the person's own wording; empty: the network's is right."""
     take: str = ""
     """Of foley: the name of the file that the person chose; empty: the one that was ranked first."""
+    early_s: float | None = None
+    """Of sync: `audio_early_s` as the person set it; None: as it was found."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise UsageError(f"no such state: {self.state!r}; there is: {', '.join(STATES)}")
 
-    def to_json(self) -> dict[str, str]:
+    @property
+    def is_empty(self) -> bool:
+        """Nobody has said anything."""
+        return self.state == PROPOSED and not self.text and not self.take and self.early_s is None
+
+    def to_json(self) -> dict[str, Any]:
         """Plain JSON, without what nobody said."""
-        said = {key: str(getattr(self, key)) for key in ("state", "who", "when", "text", "take")}
-        return {key: value for key, value in said.items() if value}
+        said = {key: str(getattr(self, key)) for key in SAID}
+        found: dict[str, Any] = {key: value for key, value in said.items() if value}
+        if self.early_s is not None:
+            found["audio_early_s"] = round(float(self.early_s), 6)
+        return found
 
     @classmethod
     def from_json(cls, value: Any) -> Decision | None:
@@ -68,7 +81,10 @@ class Decision:
         value = places.plain(value)
         if value.get("state") not in STATES:
             return None
-        return cls(value["state"], *(str(value.get(key, "")) for key in ("who", "when", "text", "take")))
+        early_s = value.get("audio_early_s")
+        if not isinstance(early_s, int | float) or not math.isfinite(early_s):
+            early_s = None
+        return cls(**{key: str(value.get(key, "")) for key in SAID}, early_s=early_s)
 
 
 @dataclass(frozen=True)
@@ -232,22 +248,31 @@ def decide(
     *,
     text: str = "",
     take: str = "",
+    early_s: float | None = None,
 ) -> otio.core.SerializableObject:
     """A copy of `root` that keeps a person's decision; the next run acts on it.
 
     Args:
         text: the person's own wording of a caption.
         take: the name of the file of foley that the person chose.
+        early_s: how early the sound is, where the person set it otherwise than it was found.
 
     Raises:
         UsageError: no such state.
     """
-    decision = Decision(state, who, when, text, take)
+    return decide_all(root, {finding_id: Decision(state, who, when, text, take, early_s)})
+
+
+def decide_all(
+    root: otio.core.SerializableObject, decided: Mapping[str, Decision]
+) -> otio.core.SerializableObject:
+    """As `decide`, for many findings at once, by their ids."""
     copy = root.deepcopy()
-    _write_decisions(copy, {**dict(_of_root(copy)), finding_id: decision})
+    _write_decisions(copy, {**dict(_of_root(copy)), **decided})
     for item in traces.everything(copy):
-        if places.plain(item.metadata.get(traces.NAMESPACE)).get("finding") == finding_id:
-            item.metadata[traces.NAMESPACE]["state"] = state
+        finding = places.plain(item.metadata.get(traces.NAMESPACE)).get("finding")
+        if finding in decided:
+            item.metadata[traces.NAMESPACE]["state"] = decided[str(finding)].state
     return copy
 
 

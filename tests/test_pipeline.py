@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import bundles, edits, pipeline, spans
-from otio_avassist.errors import BundleError
+from otio_avassist import bundles, edits, pipeline, review, spans
+from otio_avassist.errors import BundleError, TimelineError
 from otio_avassist.findings import CaptionFinding, PassedOver, SyncFinding
 from otio_avassist.tasks import captions
 from tests import pretend
@@ -245,3 +245,76 @@ def test_a_whistle_is_marked_where_it_sounds_on_a_cut_that_starts_at_one_hour(
     again = pipeline.assist(done.timeline, pipeline.Settings(tasks=("captions",)), sidecar=done.sidecar)
     assert again.timeline.to_json_string() == done.timeline.to_json_string()
     assert edits.strip(again.timeline).timeline.to_json_string() == made.to_json_string()
+
+
+def settled(root, report, *, state="accepted", tasks=("sync", "captions"), **others):
+    decided = {line.finding.id: review.Decision(state) for line in report.findings}
+    return pipeline.settle(root, report, decided, pipeline.Settings(tasks=tasks), **others)
+
+
+@pytest.mark.parametrize("task", ["sync", "captions"])
+def test_what_was_looked_at_and_accepted_is_what_a_run_does_with_these_decisions(
+    teller: Teller, task: str
+) -> None:
+    report = pipeline.look(cut(), pipeline.Settings(tasks=(task,)))
+    accepted = settled(cut(), report, tasks=(task,))
+    decided = {line.finding.id: review.Decision("accepted") for line in report.findings}
+    at_once = run(review.decide_all(cut(), decided), task)
+    assert accepted.timeline.to_json_string() == at_once.timeline.to_json_string()
+    assert accepted.sidecar == at_once.sidecar
+
+
+def test_to_look_moves_nothing_whatever_was_decided_before(teller: Teller) -> None:
+    before = settled(cut(), pipeline.look(cut(), pipeline.Settings(tasks=("sync", "captions"))))
+    assert [line.outcome.action for line in before.report.findings[:2]] == ["slipped"] * 2
+    settings = pipeline.Settings(tasks=("sync", "captions"))
+    again = pipeline.look(before.timeline, settings, sidecar=before.sidecar)
+    assert [line.outcome.action for line in again.findings] == ["marked"] * 2 + ["captioned"] * 2
+    # And the earlier decisions still stand where nobody has said anything since.
+    after = pipeline.settle(before.timeline, again, {}, settings, sidecar=before.sidecar)
+    assert after.timeline.to_json_string() == before.timeline.to_json_string()
+
+
+def test_only_what_was_accepted_is_done_where_that_is_asked_for(teller: Teller) -> None:
+    settings = pipeline.Settings(tasks=("sync", "captions"))
+    report = pipeline.look(cut(), settings)
+    first = report.findings[0].finding.id
+    done = pipeline.settle(cut(), report, {first: review.Decision("accepted")}, settings, accepted_only=True)
+    assert [line.outcome.action for line in done.report.findings] == ["slipped"] + ["waiting"] * 3
+    only_first = settled(cut(), replace(report, findings=report.findings[:1]), tasks=("sync",))
+    assert done.timeline.to_json_string() == only_first.timeline.to_json_string()
+
+
+def test_each_finding_is_told_as_soon_as_it_is_there(teller: Teller) -> None:
+    told: list = []
+
+    def found(line: pipeline.Line) -> None:
+        told.append((line.finding.task, len(teller.shots)))
+
+    report = pipeline.look(cut(), pipeline.Settings(tasks=("sync", "captions")), found=found)
+    assert [task for task, _ in told] == [line.finding.task for line in report.findings]
+    assert [shots for _, shots in told] == [0, 0, 2, 2]  # of sync, before captions have begun
+
+
+def test_an_offset_that_a_person_set_is_the_one_that_is_mended(teller: Teller) -> None:
+    settings = pipeline.Settings()
+    report = pipeline.look(cut(), settings)
+    second = report.findings[1].finding
+    said = {second.id: review.Decision("accepted", early_s=0.2)}
+    done = pipeline.settle(cut(), report, said, settings)
+    assert done.timeline.tracks[1][-1].source_range.start_time.value == 100 - 5
+    assert done.report.findings[1].outcome.slip_frames == 5
+    # It outlives an editor that drops all metadata.
+    again = run(done.timeline, "sync", sidecar=done.sidecar)
+    assert again.timeline.to_json_string() == done.timeline.to_json_string()
+    assert pipeline.under(report.findings[1], said[second.id], settings).outcome.slip_frames == 5
+    rejected = review.Decision("rejected", early_s=0.2)
+    assert pipeline.under(report.findings[1], rejected, settings).outcome.edits == ()
+
+
+def test_a_timeline_that_has_changed_since_is_not_edited(teller: Teller) -> None:
+    report = pipeline.look(cut(), pipeline.Settings(tasks=("captions",)))
+    other = cut()
+    other.tracks[0].insert(0, gap(10))
+    with pytest.raises(TimelineError, match=r"has changed since it was looked at: wanted .* there is"):
+        settled(other, report, tasks=("captions",))

@@ -48,6 +48,7 @@ ACTIONS = {
     "laid": ("laid", "laid", "good"),
     "abstained": ("no answer", "without an answer", "calm"),
     "rejected": ("left, as you decided", "left as you decided", "calm"),
+    "waiting": ("waits for your yes", "waiting for your yes", "warn"),
 }
 
 KEY = '<span class="key"><b class="m">▲ movement</b> <b class="s">▼ sound</b></span>'

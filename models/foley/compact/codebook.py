@@ -47,15 +47,17 @@ class Settings:
     """Of a piece of a scene."""
     batch: int = 12
     lr: float = 1e-3
-    """Falls along a cosine to a hundredth."""
+    """Half of it from the first codes on; falls along a cosine to a hundredth."""
     without_codes: int = 600
+    blur: float = 0.3
+    """Until there are codes: a deviation beside answers whose own is 1."""
     steps: int = 3600
     round: int = 200
     """Steps between two looks at scenes that are not learnt from."""
     commitment: float = 0.25
-    decay: float = 0.99
+    decay: float = 0.98
     """Of what entries remember, a step."""
-    idle: float = 0.03
+    idle: float = 0.05
     """Places a step, below which an entry moves elsewhere."""
     precision: str = "bfloat16"
     save_minutes: float = 4.0
@@ -160,13 +162,13 @@ def train(settings: Settings, pool: Pool, folder: Path, *, until: int | None = N
     def learn(batch: tuple[int, Tensor]) -> dict[str, float]:
         step, x = batch
         rate = settings.lr * (0.01 + 0.495 * (1 + float(np.cos(np.pi * step / settings.steps))))
-        learning.optimizer.param_groups[0]["lr"] = rate
+        learning.optimizer.param_groups[0]["lr"] = rate if step < settings.without_codes else rate / 2
         if step < settings.without_codes:
             with learning.autocast():
                 said = codebook.before_codes(x)
-                made = codebook.decode(said)
-            # Held near 0, so that entries have a scale to live on.
-            loss = _apart(x, made.float()) + 1e-3 * said.float().square().mean()
+                # What stands near must sound alike, or the nearest entry is of no use.
+                made = codebook.decode(said + settings.blur * torch.randn_like(said))
+            loss = _apart(x, made.float())
             learning.step(loss)
             return {"loss": loss.item()}
         if step == settings.without_codes:

@@ -122,8 +122,12 @@ class Patches(nn.Module):
         return self.decoder.smooth.outer.weight
 
     def before_codes(self, x: Tensor) -> Tensor:
-        """What the encoder says of a spectrogram. Shape: (B, 1, F, T) -> (B, width, rows, columns)."""
-        return self.encoder(x)
+        """What the encoder says of a spectrogram. Shape: (B, 1, F, T) -> (B, width, rows, columns).
+
+        All answers are as long: entries of one codebook are then all within reach (Yu et al. 2022).
+        """
+        said = self.encoder(x).movedim(1, -1)
+        return F.layer_norm(said, said.shape[-1:]).movedim(-1, 1)
 
     def decode(self, entries: Tensor) -> Tensor:
         """(B, width, rows, columns) -> (B, 1, F, T)."""
