@@ -88,5 +88,5 @@ $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
 	@touch $(PLAIN) $(DEV)
 
 $(TRAIN): pyproject.toml $(VENV)/pyvenv.cfg
-	$(PIP) -e '.[train,dev]'
+	$(PIP) -e '.[train,dev,panel]'
 	@touch $(PLAIN) $(DEV) $(TRAIN)

@@ -53,6 +53,8 @@ SHARED_OPTIONS = (
         help="Write a report: .json, .csv or .html; repeatable.",
     ),
     click.option("--dry-run", is_flag=True, help="Look and report; write no timeline."),
+)  # fmt: skip
+LOOKING_OPTIONS = (
     click.option(
         "--media-root", multiple=True, type=A_PATH,
         help="Look here for media that isn't where the timeline says; repeatable.",
@@ -155,6 +157,12 @@ FOLEY_OPTIONS = (
     ),
 )  # fmt: skip
 LAST_OPTIONS = (
+    click.option(
+        "--accepted",
+        "accepted_only",
+        is_flag=True,
+        help="Do only what a person has accepted, in the panel or before; the rest waits.",
+    ),
     click.option("--sidecar", type=A_PATH, metavar="FILE", help=SIDECAR_HELP),
     click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
@@ -173,7 +181,7 @@ def _options(*groups: Sequence[Callable]) -> Callable:
 
 
 @avassist.command(name="sync")
-@_options(SHARED_OPTIONS, SYNC_OPTIONS, LAST_OPTIONS)
+@_options(SHARED_OPTIONS, LOOKING_OPTIONS, SYNC_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def sync_command(context: click.Context, **options: Any) -> None:
     """Find sound that is out of step with its picture, and slip it back."""
@@ -181,7 +189,7 @@ def sync_command(context: click.Context, **options: Any) -> None:
 
 
 @avassist.command(name="captions")
-@_options(SHARED_OPTIONS, CAPTION_OPTIONS, LAST_OPTIONS)
+@_options(SHARED_OPTIONS, LOOKING_OPTIONS, CAPTION_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def captions_command(context: click.Context, **options: Any) -> None:
     """Say what happens, in sentences, as markers where it happens.
@@ -193,7 +201,7 @@ def captions_command(context: click.Context, **options: Any) -> None:
 
 
 @avassist.command(name="foley")
-@_options(SHARED_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
+@_options(SHARED_OPTIONS, LOOKING_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def foley_command(context: click.Context, **options: Any) -> None:
     """Make sounds for pictures that have none, on sound tracks of their own.
@@ -210,11 +218,44 @@ def foley_command(context: click.Context, **options: Any) -> None:
     "--tasks", default="sync", show_default=True, metavar="sync,captions,foley",
     help="Which, separated by commas.",
 )  # fmt: skip
-@_options(SHARED_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
+@_options(SHARED_OPTIONS, LOOKING_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
 @click.pass_context
 def run(context: click.Context, tasks: str, **options: Any) -> None:
     """Run several tasks over one or many timelines, folders, or media files."""
     context.exit(_run_all(tasks=tuple(filter(None, map(str.strip, tasks.split(",")))), **options))
+
+
+@avassist.command()
+@click.argument("input_", metavar="[INPUT]", required=False)
+@click.option("-o", "--output", metavar="OUTPUT", help="Where what was accepted goes; asked for otherwise.")
+@click.option(
+    "--tasks", default="sync", show_default=True, metavar="sync,captions,foley",
+    help="What to look for, separated by commas.",
+)  # fmt: skip
+@_options(LOOKING_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS)
+@click.option("--sidecar", type=A_PATH, metavar="FILE", help=SIDECAR_HELP)
+@click.pass_context
+def review(
+    context: click.Context,
+    input_: str | None,
+    output: str | None,
+    tasks: str,
+    sidecar: Path | None,
+    **options: Any,
+) -> None:
+    """Go through what is found in a window: see it, hear it, accept or reject it."""
+    from otio_avassist.errors import UsageError
+
+    try:
+        from otio_avassist.panel import app
+    except ImportError as error:
+        raise UsageError(
+            f"the panel needs PySide6 and pyqtgraph: pip install 'otio-avassist[panel]' ({error})"
+        ) from error
+    wanted = tuple(filter(None, map(str.strip, tasks.split(","))))
+    # Sounds stand beside what comes out, wherever that is going to be said.
+    settings = _settings(input_ or "", output or input_, tasks=wanted, strict=False, **options)
+    context.exit(app.open_panel(input_, settings, output=output, sidecar=sidecar))
 
 
 @avassist.command()
@@ -301,6 +342,7 @@ def _run_one(
     written: list[str],
     *,
     strict: bool,
+    accepted_only: bool,
     sidecar: Path | None,
     **options: Any,
 ) -> int:
@@ -315,7 +357,11 @@ def _run_one(
     root = files.read(source)
     record = _record(sidecar, target or source, source)
     with progress_bar(quiet=quiet) as progress:
-        done = pipeline.assist(root, settings, sidecar=record, progress=progress)
+        if accepted_only:
+            found = pipeline.look(root, settings, sidecar=record, progress=progress)
+            done = pipeline.settle(root, found, {}, settings, sidecar=record, accepted_only=True)
+        else:
+            done = pipeline.assist(root, settings, sidecar=record, progress=progress)
     report = replace(done.report, input=source, output=target)
     if target is not None:
         files.write(done.timeline, target)

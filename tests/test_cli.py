@@ -124,6 +124,23 @@ def test_propose_marks_and_moves_nothing(project: Path, avassist, tmp_path: Path
     assert len(otio.adapters.read_from_file(str(out)).tracks.markers) == 1
 
 
+def test_only_what_was_accepted_is_done_where_that_is_asked_for(
+    project: Path, avassist, tmp_path: Path
+) -> None:
+    out, report = tmp_path / "mended.otio", tmp_path / "report.json"
+    asked = ("sync", project / "cut.otio", "-o", out, "--report", report, "--accepted", "-q")
+    assert avassist(*asked) == 0
+    [finding] = json.loads(report.read_text())["findings"]
+    assert (finding["action"], finding["applied"], finding["state"]) == ("waiting", False, "proposed")
+    assert sound_start(out) == 50
+    [(id_, kept)] = json.loads((tmp_path / "mended.avassist.json").read_text())["findings"].items()
+    kept["decision"] = {"state": "accepted", "audio_early_s": 0.2}
+    sidecar = tmp_path / "said.json"
+    sidecar.write_text(json.dumps({"schema": "avassist-sidecar.1", "findings": {id_: kept}}))
+    assert avassist(*asked, "--sidecar", sidecar) == 0
+    assert sound_start(out) == 50 - 0.2 * FPS
+
+
 def test_in_place_replaces_the_input(project: Path, avassist, tmp_path: Path) -> None:
     own = tmp_path / "cut.otio"
     own.write_bytes((project / "cut.otio").read_bytes())
