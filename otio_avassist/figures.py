@@ -92,7 +92,7 @@ def stills(findings: Iterable[CaptionFinding], *, most: int = MOST_STILLS) -> di
         from_s = (finding.start_s + finding.end_s) / 2 - picture.record_start_s
         with contextlib.suppress(MediaError, OSError, StopIteration, IndexError):
             window = next(
-                windows.pictures(_stretch(picture, max(0.0, from_s), 1 / FPS), fps=FPS, side=STILL_SIDE)
+                windows.pictures(stretch_of(picture, max(0.0, from_s), 1 / FPS), fps=FPS, side=STILL_SIDE)
             )
             if window.frames is not None:
                 shown[finding.id] = windows.to_jpeg(window.frames[0])
@@ -117,8 +117,8 @@ def _listen(finding: FoleyFinding) -> tuple[Pictures, ...]:
     thumbnails: tuple[bytes, ...] = ()
     motion = np.zeros(1)
     with contextlib.suppress(MediaError, OSError, ValueError):
-        frames = _frames(_stretch(lead, from_s, duration_s))
-        thumbnails, motion = _thumbnails(frames), _motion(frames)
+        frames = _frames(stretch_of(lead, from_s, duration_s))
+        thumbnails, motion = _thumbnails(frames), motion_of(frames)
     sounds = [_loudness(windows.Stretch(take.path, 0.0, duration_s)) for take in finding.takes]
     return tuple(Pictures(from_s, duration_s, thumbnails, motion, sound, None) for sound in sounds)
 
@@ -128,38 +128,38 @@ def _thumbnails(frames: np.ndarray) -> tuple[bytes, ...]:
     return tuple(windows.to_jpeg(frame) for frame in frames[shown])
 
 
-def _motion(frames: np.ndarray) -> np.ndarray:
+def motion_of(frames: np.ndarray) -> np.ndarray:
     """Nobody knows what was before the first picture."""
     return np.nan_to_num(signals.MotionEnergy()(frames)[:, signals.CHANGE])
 
 
 def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Pictures:
-    start_s = _telling_start_s(sound)
+    start_s = telling_start_s(sound)
     duration_s = min(LONGEST_S, sound.duration_s - start_s)
-    frames = _frames(_stretch(picture, start_s, duration_s))
+    frames = _frames(stretch_of(picture, start_s, duration_s))
     early_s = finding.audio_early_s
     return Pictures(
         start_s=start_s,
         duration_s=duration_s,
         thumbnails=_thumbnails(frames),
-        motion=_motion(frames),
-        sound=_loudness(_stretch(sound, start_s, duration_s)),
-        mended=_loudness(_stretch(sound, start_s - early_s, duration_s)) if early_s else None,
+        motion=motion_of(frames),
+        sound=_loudness(stretch_of(sound, start_s, duration_s)),
+        mended=_loudness(stretch_of(sound, start_s - early_s, duration_s)) if early_s else None,
     )
 
 
-def _telling_start_s(sound: MediaSpan) -> float:
+def telling_start_s(sound: MediaSpan) -> float:
     """Where the stretch with the sharpest sounds begins, in seconds from the start of the shot."""
     searched_s = min(sound.duration_s, SEARCHED_S)
     if searched_s <= LONGEST_S:
         return 0.0
-    onsets = _onsets(_stretch(sound, 0.0, searched_s)) ** 2
+    onsets = _onsets(stretch_of(sound, 0.0, searched_s)) ** 2
     told = np.convolve(onsets, np.ones(round(LONGEST_S * FPS)), "valid")
     # Of the stretches that tell as much, the middle one: what tells it isn't at the edge of the drawing.
     return float(np.median(np.flatnonzero(told >= 0.95 * told.max()))) / FPS
 
 
-def _stretch(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stretch:
+def stretch_of(span: MediaSpan, from_s: float, duration_s: float) -> windows.Stretch:
     """`from_s` counts from the start of the shot."""
     return windows.Stretch(
         path=span.path,
