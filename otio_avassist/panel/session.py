@@ -1,7 +1,7 @@
 """What the window works on: a timeline, what was found in it, and what a person has said so far.
 
-Knows no Qt. Every change gives back the decision that stood before, so that it can be undone. Nothing that a
-person said is lost: `autosave` keeps findings and decisions beside the timeline, in NAME.avassist-review.json,
+Knows no Qt. Every change gives back the decision that stood before, so that it can be undone. What a person
+said isn't lost: `autosave` keeps findings and decisions beside the timeline, in NAME.avassist-review.json,
 until they are saved.
 """
 

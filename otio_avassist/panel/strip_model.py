@@ -1,7 +1,7 @@
 """A timeline as a strip of lanes: tracks from top to bottom, clips and marks in seconds.
 
-Knows no widget and no pixels but those of `Lane`. Pictures stand above, the topmost track first, sounds below,
-as editors draw them.
+Knows no widget and no pixels. Pictures stand above, the topmost track first, and sounds below, as editors
+draw them.
 """
 
 from __future__ import annotations
