@@ -197,7 +197,7 @@ def _onsets(stretch: windows.Stretch) -> np.ndarray:
 def curves_svg(pictures: Pictures, *, mended: bool) -> str:
     """Motion above a line, sound below it; dashes at the strongest movements, where a strike should sound."""
     sound = pictures.mended if mended and pictures.mended is not None else pictures.sound
-    up, down = _levels(pictures.motion, least=LEAST_MOTION), _levels(sound, least=LEAST_SOUND)
+    up, down = levels_of(pictures.motion, least=LEAST_MOTION), levels_of(sound, least=LEAST_SOUND)
     height = 2 * HALF + AXIS
     marks = "".join(
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{2 * HALF}"/>' for x in _peaks_x(up)
@@ -358,7 +358,7 @@ def _plain(words: str) -> str:
     return html.escape(words.encode("utf-8", "replace").decode())
 
 
-def _levels(curve: np.ndarray, *, least: float) -> np.ndarray:
+def levels_of(curve: np.ndarray, *, least: float) -> np.ndarray:
     """0 to 1, with the quiet parts lifted so that they can be seen at all.
 
     Args:

@@ -1,0 +1,168 @@
+"""Drawings of a few seconds: movement against sound, spectrograms, belief over offsets. By pyqtgraph.
+
+Times are seconds from the first picture. Colours follow the palette. Each drawing has a line where it plays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QWidget
+
+from otio_avassist.figures import LEAST_MOTION, LEAST_SOUND, levels_of
+from otio_avassist.findings import Posterior
+from otio_avassist.panel import theme
+from otio_avassist.panel.preview import FPS, RATE, Sound
+from otio_avassist.signals import FOLEY_HOP, FOLEY_RATE
+
+COLUMN_S = FOLEY_HOP / FOLEY_RATE
+
+
+class Plot(pg.PlotWidget):
+    """A plot without menus and without a mouse of its own, in the colours of the palette."""
+
+    picked = Signal(float)
+    """A moment that was clicked, in seconds."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=None)
+        self.setAccessibleName(name)
+        self.setMenuEnabled(False)
+        self.setMouseEnabled(x=False, y=False)
+        self.hideButtons()
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.getAxis("left").setStyle(showValues=False)
+        self.getAxis("left").setWidth(8)
+        self.playhead = pg.InfiniteLine(0.0, pen=pg.mkPen("r"))
+        self.addItem(self.playhead, ignoreBounds=True)
+        self.paint_in(self.palette())
+
+    def paint_in(self, palette: QPalette) -> None:
+        """Take on the colours of a palette."""
+        ink = palette.color(QPalette.ColorRole.WindowText)
+        for side in ("left", "bottom"):
+            self.getAxis(side).setPen(pg.mkPen(ink, width=1))
+            self.getAxis(side).setTextPen(pg.mkPen(ink))
+        self.playhead.setPen(pg.mkPen(theme.pick(theme.PLAYHEAD, palette), width=2))
+
+    def show_at(self, at_s: float) -> None:
+        self.playhead.setValue(at_s)
+
+    def changeEvent(self, event: Any) -> None:
+        super().changeEvent(event)
+        if event.type() == event.Type.PaletteChange and hasattr(self, "playhead"):
+            self.paint_in(self.palette())
+
+    def mousePressEvent(self, event: Any) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            at = self.getPlotItem().vb.mapSceneToView(self.mapToScene(event.position().toPoint()))
+            self.picked.emit(max(0.0, at.x()))
+        super().mousePressEvent(event)
+
+
+class Against(Plot):
+    """Movement above a line, sound below it."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self._motion = pg.PlotDataItem()
+        self._sound = pg.PlotDataItem()
+        self.addItem(self._motion)
+        self.addItem(self._sound)
+        self.setYRange(-1.05, 1.05, padding=0)
+        self.setMinimumHeight(70)
+
+    def show_curves(self, motion: np.ndarray, samples: np.ndarray, duration_s: float) -> None:
+        """
+        Args:
+            motion: (T,) at `FPS`.
+            samples: (N,) at `RATE`.
+        """
+        palette = self.palette()
+        up = levels_of(motion, least=LEAST_MOTION)
+        each = RATE // (2 * FPS)
+        loud = np.abs(samples[: len(samples) // each * each].reshape(-1, each)).max(axis=1, initial=0.0)
+        down = levels_of(loud, least=LEAST_SOUND)
+        for item, levels, sign, pair, step_s in (
+            (self._motion, up, 1, theme.MOTION, 1 / FPS),
+            (self._sound, down, -1, theme.SOUND, each / RATE),
+        ):
+            colour = theme.pick(pair, palette)
+            item.setPen(pg.mkPen(colour, width=1))
+            item.setFillLevel(0)
+            fill = pg.mkColor(colour)
+            fill.setAlpha(110)
+            item.setBrush(pg.mkBrush(fill))
+            item.setData((np.arange(len(levels)) + 0.5) * step_s, sign * levels)
+        self.setXRange(0, max(0.1, duration_s), padding=0)
+
+
+class Spectrogram(Plot):
+    """What a sound is made of, low to high, and what of it decided, where that is known."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self._image = pg.ImageItem()
+        self._image.setColorMap(pg.colormap.get("magma"))
+        self.addItem(self._image)
+        self._image.setZValue(-1)
+        self._looked = pg.PlotDataItem()
+        self.addItem(self._looked)
+        self.setMinimumHeight(60)
+
+    def show_sound(self, sound: Sound, duration_s: float) -> None:
+        mel = sound.mel
+        top = float(mel.max(initial=0.1))
+        self._image.setImage(mel.T, levels=(max(0.0, top - 0.6), top), autoLevels=False)
+        self._image.setRect(0, 0, mel.shape[1] * COLUMN_S, mel.shape[0])
+        self.setYRange(0, mel.shape[0], padding=0)
+        self.setXRange(0, max(0.1, duration_s), padding=0)
+        self._looked.setData([], [])
+
+    def show_attention(self, times_s: np.ndarray, weights: np.ndarray) -> None:
+        """Where the network listened: a line over the spectrogram, as high as the weight.
+
+        Args:
+            times_s, weights: (n,), seconds from the first picture, and weights of any scale.
+        """
+        most = float(weights.max(initial=0.0))
+        if most <= 0:
+            self._looked.setData([], [])
+            return
+        self._looked.setPen(pg.mkPen("w", width=2))
+        self._looked.setData(times_s, weights / most * 78)
+
+
+class Belief(Plot):
+    """Belief over offsets: late on the left, early on the right, a line where it stands."""
+
+    def __init__(self, name: str = "Belief over offsets", parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self._curve = pg.PlotDataItem()
+        self.addItem(self._curve)
+        self.setLabel("bottom", "← sound late   seconds   sound early →")
+        self.setMinimumHeight(90)
+
+    def show_posterior(self, posterior: Posterior | None, early_s: float | None) -> None:
+        """None: every rung abstained, or the one that decided had no grid."""
+        self.setVisible(posterior is not None)
+        if posterior is None:
+            return
+        colour = theme.pick(theme.TASKS["sync"], self.palette())
+        self._curve.setPen(pg.mkPen(colour, width=2))
+        self._curve.setFillLevel(0)
+        fill = pg.mkColor(colour)
+        fill.setAlpha(90)
+        self._curve.setBrush(pg.mkBrush(fill))
+        self._curve.setData(np.array(posterior.offsets_s), np.array(posterior.probabilities))
+        self.setXRange(min(posterior.offsets_s), max(posterior.offsets_s), padding=0.02)
+        self.setYRange(0, 1.1 * max(*posterior.probabilities, 1e-9), padding=0)
+        self.playhead.setVisible(early_s is not None)
+        self.playhead.setValue(early_s or 0.0)
+
+    def show_at(self, at_s: float) -> None:
+        """Its line stands for an offset, not for a moment."""
