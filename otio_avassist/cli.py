@@ -247,7 +247,7 @@ def review(
     from otio_avassist.errors import UsageError
 
     try:
-        from otio_avassist.panel import app
+        from otio_avassist.panel.app import open_panel
     except ImportError as error:
         raise UsageError(
             f"the panel needs PySide6 and pyqtgraph: pip install 'otio-avassist[panel]' ({error})"
@@ -255,7 +255,7 @@ def review(
     wanted = tuple(filter(None, map(str.strip, tasks.split(","))))
     # Sounds stand beside what comes out, wherever that is going to be said.
     settings = _settings(input_ or "", output or input_, tasks=wanted, strict=False, **options)
-    context.exit(app.open_panel(input_, settings, output=output, sidecar=sidecar))
+    context.exit(open_panel(input_, settings, output=output, sidecar=sidecar))
 
 
 @avassist.command()

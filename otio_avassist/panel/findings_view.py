@@ -27,7 +27,6 @@ from otio_avassist.panel.findings_model import (
     COL_STATE,
     COL_TASK,
     COL_TIME,
-    COL_WHAT,
     Filter,
     FindingRole,
     FindingsModel,
@@ -122,7 +121,7 @@ class FindingsView(QWidget):
         if row is None:
             return False
         self.table.selectRow(row)
-        self.table.scrollTo(self.model.index(row, COL_WHAT))
+        self.table.scrollTo(self.model.index(row, COL_STATE))
         return True
 
     def step(self, step: int, *, undecided: bool = False) -> bool:

@@ -35,8 +35,7 @@ class Plot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.getAxis("left").setStyle(showValues=False)
-        self.getAxis("left").setWidth(8)
+        self.hideAxis("left")
         self.playhead = pg.InfiniteLine(0.0, pen=pg.mkPen("r"))
         self.addItem(self.playhead, ignoreBounds=True)
         self.paint_in(self.palette())
@@ -44,9 +43,8 @@ class Plot(pg.PlotWidget):
     def paint_in(self, palette: QPalette) -> None:
         """Take on the colours of a palette."""
         ink = palette.color(QPalette.ColorRole.WindowText)
-        for side in ("left", "bottom"):
-            self.getAxis(side).setPen(pg.mkPen(ink, width=1))
-            self.getAxis(side).setTextPen(pg.mkPen(ink))
+        self.getAxis("bottom").setPen(pg.mkPen(ink, width=1))
+        self.getAxis("bottom").setTextPen(pg.mkPen(ink))
         self.playhead.setPen(pg.mkPen(theme.pick(theme.PLAYHEAD, palette), width=2))
 
     def show_at(self, at_s: float) -> None:
@@ -74,7 +72,7 @@ class Against(Plot):
         self.addItem(self._motion)
         self.addItem(self._sound)
         self.setYRange(-1.05, 1.05, padding=0)
-        self.setMinimumHeight(70)
+        self.setMinimumHeight(60)
 
     def show_curves(self, motion: np.ndarray, samples: np.ndarray, duration_s: float) -> None:
         """
@@ -145,7 +143,7 @@ class Belief(Plot):
         self._curve = pg.PlotDataItem()
         self.addItem(self._curve)
         self.setLabel("bottom", "← sound late   seconds   sound early →")
-        self.setMinimumHeight(90)
+        self.setMinimumHeight(100)
 
     def show_posterior(self, posterior: Posterior | None, early_s: float | None) -> None:
         """None: every rung abstained, or the one that decided had no grid."""

@@ -27,7 +27,7 @@ class Frame(QWidget):
         super().__init__(parent)
         self.setAccessibleName("Picture")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(160, 90)
+        self.setMinimumSize(160, 140)
         self._image: QImage | None = None
         self._words = ""
 

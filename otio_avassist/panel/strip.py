@@ -47,6 +47,7 @@ class Strip(QAbstractScrollArea):
         self._current = ""
         self._playhead_s: float | None = None
         self._overviews: Mapping[str, tuple[Overview, float]] = {}
+        self._images: dict[tuple[int, int], QImage] = {}
         self.horizontalScrollBar().valueChanged.connect(self.viewport().update)
         self.verticalScrollBar().valueChanged.connect(self.viewport().update)
 
@@ -305,8 +306,6 @@ class Strip(QAbstractScrollArea):
                 self._images.clear()
             self._images[key] = QImage.fromData(seen.stills[number])
         return self._images[key]
-
-    _images: dict[tuple[int, int], QImage] = {}
 
     def _paint_mark(self, painter: QPainter, mark: Mark, rect: QRectF, *, is_current: bool) -> None:
         palette = self.palette()

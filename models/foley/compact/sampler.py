@@ -42,8 +42,8 @@ class Settings:
     batch: int = 16
     lr: float = 1.5e-3
     """After 100 steps of warming up; falls to a twentieth along a cosine."""
-    steps: int = 4000
-    round: int = 200
+    steps: int = 2400
+    round: int = 100
     weight_decay: float = 0.05
     precision: str = "bfloat16"
     save_minutes: float = 4.0
