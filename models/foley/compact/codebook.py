@@ -69,12 +69,12 @@ class DecoderSettings:
 
     seed: int = 0
     columns: int = 320
-    batch: int = 4
+    batch: int = 8
     lr: float = 4e-4
     judge_lr: float = 3e-4
     judge: float = 0.8
     perceptual: float = 1.0
-    steps: int = 2000
+    steps: int = 4000
     round: int = 200
     precision: str = "bfloat16"
     save_minutes: float = 4.0
