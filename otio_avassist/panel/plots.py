@@ -143,7 +143,8 @@ class Belief(Plot):
         self._curve = pg.PlotDataItem()
         self.addItem(self._curve)
         self.setLabel("bottom", "← sound late   seconds   sound early →")
-        self.setMinimumHeight(100)
+        self.getAxis("bottom").setHeight(40)
+        self.setMinimumHeight(120)
 
     def show_posterior(self, posterior: Posterior | None, early_s: float | None) -> None:
         """None: every rung abstained, or the one that decided had no grid."""
