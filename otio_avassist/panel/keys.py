@@ -14,6 +14,8 @@ class Key:
     keys: tuple[str, ...]
     """As `QKeySequence` spells them."""
     words: str
+    also: tuple[str, ...] = ()
+    """The same keys as a keyboard sends them that has the sign on another key."""
 
 
 KEYS = (
@@ -24,8 +26,8 @@ KEYS = (
     Key("previous", ("P", "Up"), "Previous finding"),
     Key("later", ("]",), "Nudge: hear the sound a frame later"),
     Key("earlier", ("[",), "Nudge: hear the sound a frame earlier"),
-    Key("later_ten", ("Shift+]", "}"), "Nudge by ten frames later"),
-    Key("earlier_ten", ("Shift+[", "{"), "Nudge by ten frames earlier"),
+    Key("later_ten", ("Shift+]",), "Nudge by ten frames later", ("}", "Shift+}")),
+    Key("earlier_ten", ("Shift+[",), "Nudge by ten frames earlier", ("{", "Shift+{")),
     *(Key(f"take_{number}", (str(number),), f"Choose take {number}") for number in range(1, 10)),
     Key("play", ("Space",), "Play or stop"),
     Key("backward", ("J",), "Play backwards; again: faster"),
@@ -41,11 +43,11 @@ KEYS = (
     Key("apply", ("Ctrl+Return",), "Apply what is accepted to another file"),
     Key("look", ("Ctrl+R",), "Look at the timeline (again)"),
     Key("open", ("Ctrl+O",), "Open a timeline"),
-    Key("find", ("/", "Ctrl+F"), "Search the list"),
-    Key("zoom_in", ("+", "="), "Zoom in"),
+    Key("find", ("/", "Ctrl+F"), "Search the list", ("Shift+/",)),
+    Key("zoom_in", ("+",), "Zoom in", ("=", "Shift++", "Shift+=")),
     Key("zoom_out", ("-",), "Zoom out"),
     Key("fit", ("F",), "See the whole timeline"),
-    Key("help", ("?",), "This page"),
+    Key("help", ("?",), "This page", ("Shift+?", "F1")),
 )
 
 

@@ -50,6 +50,9 @@ class Session:
         self._named = sidecar
         self.sidecar = self._read_sidecar()
         self.entries: dict[str, Entry] = {}
+        self.lines: list[pipeline.Line] = []
+        """All that was found. A stretch of media that is used twice is two lines and one entry: what is said of
+        one is said of the other, as it is kept by what it is of."""
         self.report: pipeline.Report | None = None
         """None until a look has come to its end, or was recalled."""
         self.said: dict[str, review.Decision] = {}
@@ -110,15 +113,14 @@ class Session:
 
     def add(self, line: pipeline.Line) -> Entry:
         """Take in a finding, under what is known to have been decided of it."""
-        known = self._known(line)
-        entry = self._entry(line, known)
-        self.entries[entry.id] = entry
-        return entry
+        self.lines.append(line)
+        entry = self._entry(line, self._known(line))
+        return self.entries.setdefault(entry.id, entry)
 
     def finish(self, report: pipeline.Report) -> None:
         """Take in the end of a look: what it found is all there is."""
         self.report = report
-        self.entries = {}
+        self.entries, self.lines = {}, []
         for line in report.findings:
             self.add(line)
         self.autosave()
@@ -227,7 +229,7 @@ class Session:
     # Inside
 
     def _settled(self, *, accepted_only: bool) -> pipeline.Assisted:
-        lines = tuple(entry.line for entry in self.entries.values())
+        lines = tuple(self.lines)
         report = self.report or pipeline.Report(
             lines, (), (), "", 0.0, self.rate, self.start_timecode_s, self.path
         )

@@ -458,7 +458,7 @@ class Window(QMainWindow):
     def _titled(self) -> None:
         name = Path(self.session.path).name if self.session is not None else "no timeline"
         is_dirty = self.session is not None and self.session.dirty
-        self.setWindowTitle(f"{'*' if is_dirty else ''}{name} — avassist review")
+        self.setWindowTitle(f"{name}[*] — avassist review")
         self.setWindowModified(is_dirty)
 
     def _offer_recovered(self, session: Session) -> None:
@@ -562,7 +562,7 @@ class Window(QMainWindow):
         self.actions_: dict[str, QAction] = {}
         for key in keys.KEYS:
             action = QAction(key.words, self)
-            action.setShortcuts([QKeySequence(each) for each in key.keys])
+            action.setShortcuts([QKeySequence(each) for each in (*key.keys, *key.also)])
             action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
             # A signal's argument (checked) is none of theirs.
             action.triggered.connect(lambda _=False, do=does[key.action]: do())
