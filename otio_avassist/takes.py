@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,11 +24,10 @@ from otio_avassist import sounds
 from otio_avassist.errors import MediaError, OutputError
 from otio_avassist.findings import Take
 from otio_avassist.ranking import Ask, rank
+from otio_avassist.whole import is_left_over, mark
 
 UNNAMED = "sound"
 """What nobody has a name for."""
-LEFT_OVER_S = 3600.0
-"""What is temporary and this old was left by a process that was killed."""
 CHUNK = 1 << 16
 """Bytes at a file's either end."""
 KNOWN = ("seed", "source", "relevance", "audio_early_s", "sync_confidence", "shifted_s")
@@ -144,7 +142,7 @@ def _written(made: Made, take: Take, length: int, loudness_lufs: float) -> Take:
 def _sketches(folder: Path) -> Iterator[Path]:
     """A hidden folder for a while."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".foley_", dir=folder) as place:
+        with tempfile.TemporaryDirectory(prefix=f".foley_.{mark()}.", dir=folder) as place:
             yield Path(place)
     except OSError as error:
         raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
@@ -159,8 +157,10 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".foley_*"):
-            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            # Another run may have cleared it by now, or be done with it.
+            with suppress(FileNotFoundError):
+                if is_left_over(left):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: can't be written: {error.strerror or error}") from error
 

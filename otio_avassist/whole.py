@@ -1,14 +1,24 @@
-"""Files that are written whole or not at all. Knows no format."""
+"""Files that are written whole or not at all. Knows no format.
+
+What is only there for a while says in its name who makes it, so that what a killed process has left is known.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import platform
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from otio_avassist.errors import OutputError
+
+LEFT_OVER_S = 3600.0
+"""What is temporary and this old was left by a process that was killed, whoever it was."""
 
 
 @contextlib.contextmanager
@@ -17,7 +27,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         # The suffix stays at the end: adapters go by it.
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
+        prefix = f".{path.stem[:100]}.{mark()}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -29,6 +40,39 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def mark() -> str:
+    """What tells this process from others, on this machine and others: for the names of temporary files."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether something temporary is nobody's any more: its process is gone, or it is old.
+
+    Of processes on another machine that share the folder, and on Windows, only the age is known.
+    """
+    if time.time() - path.stat().st_mtime > LEFT_OVER_S:
+        return True
+    marked = re.search(rf"\.{_machine()}-(\d+)\.", path.name)
+    return marked is not None and not _runs(int(marked[1]))
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _runs(process: int) -> bool:
+    """False only where it surely doesn't."""
+    if os.name == "nt":
+        return True  # where to ask would be to stop it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
 
 
 def _take_mode(old: Path, new: Path) -> None:
