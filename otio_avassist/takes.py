@@ -110,18 +110,34 @@ def write(
     Raises:
         OutputError: one can't be written; nothing of it is left.
     """
-    with _sketches(paths[0].parent) as place:
-        drafts = []
-        for each, path in zip(made, paths, strict=True):
-            draft = place / path.name
-            if ask is not None:
-                sounds.write(draft, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs)
-            drafts.append(Take(draft, each.seed, length / sounds.RATE, each.source, each.relevance))
-        ranked = {take.path.name: take for take in rank(drafts, ask, duration_s).takes}
-    return [
-        _written(each, replace(ranked[path.name], path=path), length, loudness_lufs)
+    drafts = [
+        Take(path, each.seed, length / sounds.RATE, each.source, each.relevance)
         for each, path in zip(made, paths, strict=True)
     ]
+    if ask is not None:
+        drafts = _placed(made, drafts, ask, length, duration_s, loudness_lufs)
+    return [_written(each, draft, length, loudness_lufs) for each, draft in zip(made, drafts, strict=True)]
+
+
+def _placed(
+    made: Sequence[Made],
+    drafts: Sequence[Take],
+    ask: Ask,
+    length: int,
+    duration_s: float,
+    loudness_lufs: float,
+) -> list[Take]:
+    """The same, with what sync says of each, which hears a sketch of it."""
+    with _sketches(drafts[0].path.parent) as place:
+        sketches = [replace(draft, path=place / draft.path.name) for draft in drafts]
+        for each, sketch in zip(made, sketches, strict=True):
+            sounds.write(
+                sketch.path, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs
+            )
+                sketch.path, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs
+            )
+        ranked = {take.path.name: take for take in rank(sketches, ask, duration_s).takes}
+    return [replace(ranked[draft.path.name], path=draft.path) for draft in drafts]
 
 
 def _written(made: Made, take: Take, length: int, loudness_lufs: float) -> Take:

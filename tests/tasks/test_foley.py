@@ -237,6 +237,20 @@ def test_a_take_in_step_is_ranked_first_and_one_that_sync_is_unsure_of_stays(fil
     assert [take.shifted_s for take in found.takes] == [0.0, 0.0]
 
 
+def test_a_sound_that_nobody_is_asked_about_is_written_once_only(film, tmp_path, monkeypatch):
+    written = []
+    write = sounds.write
+
+    def told(path, *given, **options):
+        written.append(path.parent)
+        return write(path, *given, **options)
+
+    monkeypatch.setattr(sounds, "write", told)
+    make([a_shot(film, 2.0)], tmp_path, takes=2, check_sync=False, in_step=pytest.fail)
+    make([a_shot(film, 1.0)], tmp_path)
+    assert written == [tmp_path] * 3
+
+
 # From a library
 
 
