@@ -134,8 +134,6 @@ def _placed(
             sounds.write(
                 sketch.path, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs
             )
-                sketch.path, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs
-            )
         ranked = {take.path.name: take for take in rank(sketches, ask, duration_s).takes}
     return [replace(ranked[draft.path.name], path=draft.path) for draft in drafts]
 
