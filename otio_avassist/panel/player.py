@@ -1,7 +1,8 @@
 """Plays a few seconds of pictures and sound, over and over, as J, K, L and the arrows ask.
 
-Pictures are in memory; the clock is the sound's where there is a device to hear it on, and a timer's where
-there is none or where it isn't played at its own speed. `silent_because` says why nothing is heard.
+Pictures are in memory and the clock is the computer's; the sound starts with it at each turn of the loop, so
+that a few seconds can't drift apart. Sound is heard at its own speed only. `silent_because` says why nothing
+is heard where there is no device.
 """
 
 from __future__ import annotations

@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
+import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -33,12 +38,15 @@ THUMBNAIL_S = 2.0
 """At most one still in so many seconds: of the frame that needs no other."""
 THUMBNAIL_HEIGHT = 48
 MOST_BYTES = 256 << 20
-"""Of all overviews; the oldest go first."""
+"""Of all overviews; those that weren't looked at for longest go first."""
+LEFT_S = 3600.0
+"""A half-written file of this age was left by a process that has ended."""
 FPS = figures.FPS
 SIDE = 180
 LONGEST_S = figures.LONGEST_S
 
 Stopped = Callable[[], bool]
+Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ class Overview:
     """float32 (M,): when each still is seen."""
     stills: tuple[bytes, ...]
     """JPEGs, `THUMBNAIL_HEIGHT` high."""
+    why: str = ""
+    """What can't be read of it, in words; all that can is here."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +101,19 @@ class Close:
 def overview(path: Path, *, stopped: Stopped = lambda: False) -> Overview | None:
     """A file at a glance, from the cache where it is there; None: stopped.
 
+    What is damaged gives all that can be decoded, and isn't kept: the next look may find it mended.
+
     Raises:
-        MediaError: it can't be opened or decoded.
+        MediaError: it can't be opened.
     """
     kept = _kept(path)
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return _unpacked(kept.read_bytes())
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        found = _unpacked(kept.read_bytes())
+        with contextlib.suppress(OSError):
+            os.utime(kept)  # what is looked at stays longest
+        return found
     made = _decoded(path, stopped)
-    if made is not None:
+    if made is not None and not made.why:
         with contextlib.suppress(OSError):
             _keep(kept, _packed(made))
     return made
@@ -137,7 +152,7 @@ def _packed(made: Overview) -> bytes:
 
 
 def _unpacked(data: bytes) -> Overview:
-    """Raises ValueError or KeyError for anything else."""
+    """Anything else raises ValueError, KeyError, EOFError or BadZipFile."""
     with np.load(io.BytesIO(data), allow_pickle=False) as held:
         ends = np.cumsum(held["lengths"])
         stills = tuple(each.tobytes() for each in np.split(held["data"], ends[:-1])) if len(ends) else ()
@@ -158,57 +173,86 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _prune(folder: Path) -> None:
-    facts = sorted(((each.stat(), each) for each in folder.glob("*.npz")), key=lambda each: each[0].st_mtime)
-    total = sum(fact.st_size for fact, _ in facts)
-    for fact, each in facts:
+    """Other processes may do the same at once: what is gone already is no error."""
+    facts = []
+    for each in folder.iterdir():
+        with contextlib.suppress(OSError):
+            fact = each.stat()
+            if each.suffix == ".npz":
+                facts.append((fact.st_mtime, fact.st_size, each))
+            elif each.suffix == ".part" and fact.st_mtime < time.time() - LEFT_S:
+                each.unlink()
+    total = sum(size for _, size, _ in facts)
+    for _, size, each in sorted(facts):
         if total <= MOST_BYTES:
             break
         each.unlink(missing_ok=True)
-        total -= fact.st_size
+        total -= size
 
 
 def _decoded(path: Path, stopped: Stopped) -> Overview | None:
     info = windows.probe(path)
     duration_s = info.duration_s or 0.0
-    peaks = _peaks(path, duration_s, stopped) if info.has_sound else np.zeros(0, np.float16)
-    still_s, stills = _stills(path, stopped) if info.has_picture else ([], [])
+    lacking: list[str] = []
+    peaks: list[np.ndarray] = []
+    stills: list[tuple[float, bytes]] = []
+    if info.has_sound:
+        with _noting(lacking):
+            for height in _until(stopped, _peaks(path, duration_s)):
+                peaks.append(height)
+    if info.has_picture:
+        with _noting(lacking):
+            for still in _until(stopped, _stills(path)):
+                stills.append(still)
     if stopped():
         return None
-    return Overview(duration_s or len(peaks) / PEAKS, peaks, np.array(still_s, np.float32), tuple(stills))
+    heights = np.concatenate(peaks).astype(np.float16) if peaks else np.zeros(0, np.float16)
+    return Overview(
+        duration_s or len(heights) / PEAKS,
+        heights,
+        np.array([at_s for at_s, _ in stills], np.float32),
+        tuple(jpeg for _, jpeg in stills),
+        "; ".join(dict.fromkeys(lacking)),
+    )
 
 
-def _peaks(path: Path, duration_s: float, stopped: Stopped) -> np.ndarray:
+def _until(stopped: Stopped, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    return itertools.takewhile(lambda _: not stopped(), pieces)
+
+
+def _peaks(path: Path, duration_s: float) -> Iterator[np.ndarray]:
     each = RATE // PEAKS
-    found, rest = [], np.zeros(0, np.float32)
+    rest = np.zeros(0, np.float32)
     for window in windows.sounds(windows.Stretch(path, 0.0, duration_s), rate=RATE):
-        if stopped():
-            break
         if window.samples is not None:
             rest = np.concatenate([rest, window.samples])
             whole = len(rest) // each * each
-            found.append(np.abs(rest[:whole].reshape(-1, each)).max(axis=1))
+            yield np.abs(rest[:whole].reshape(-1, each)).max(axis=1)
             rest = rest[whole:]
-    return np.concatenate(found).astype(np.float16) if found else np.zeros(0, np.float16)
 
 
-def _stills(path: Path, stopped: Stopped) -> tuple[list[float], list[bytes]]:
+def _stills(path: Path) -> Iterator[tuple[float, bytes]]:
     """Frames that need no other are enough for a strip, and ten times quicker to come by."""
-    times: list[float] = []
-    stills: list[bytes] = []
     with media.opened(path) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.skip_frame = "NONKEY"
-        zero_s = media.start_s(stream)
-        for frame in container.decode(stream):
-            if stopped():
-                break
-            at_s = (frame.time or 0.0) - zero_s
-            if not times or at_s - times[-1] >= THUMBNAIL_S:
-                width = max(16, round(frame.width * THUMBNAIL_HEIGHT / max(1, frame.height) / 2) * 2)
-                small = frame.reformat(width=width, height=THUMBNAIL_HEIGHT, format="rgb24")
-                times.append(at_s)
-                stills.append(windows.to_jpeg(small.to_ndarray()))
-    return times, stills
+        stream = media.picture_stream(container)
+        assert stream is not None
+        zero_s, step_s = media.zero_s(container), float(stream.time_base or 1)
+        last_s = -math.inf
+        for packet in container.demux(stream):
+            # Where each frame needs no other, most are left out all the same.
+            begins_s = math.nan if packet.pts is None else packet.pts * step_s
+            if packet.size and (not packet.is_keyframe or begins_s < last_s + THUMBNAIL_S):
+                continue
+            last_s = last_s if math.isnan(begins_s) else begins_s
+            with contextlib.suppress(av.error.InvalidDataError):
+                for frame in packet.decode():
+                    yield (frame.time or 0.0) - zero_s, _still(frame)
+
+
+def _still(frame: av.VideoFrame) -> bytes:
+    width = max(16, round(frame.width * THUMBNAIL_HEIGHT / max(1, frame.height) / 2) * 2)
+    small = frame.reformat(width=width, height=THUMBNAIL_HEIGHT, format="rgb24")
+    return windows.to_jpeg(small.to_ndarray())
 
 
 # A finding up close
