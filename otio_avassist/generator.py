@@ -25,8 +25,10 @@ BATCH = 8
 """Takes that are made side by side: more would gain little, and cost memory."""
 LEAST_COLUMNS = 6
 """A sound of about a second: less is nothing to go by."""
-SHOWN = 5
-"""Of what a picture shows, so much is told."""
+SHOWN = 20
+"""Of what a picture shows, so much is told at most."""
+LEAST_SHOWN = 0.01
+"""Nor what it shows less surely, unless there is nothing else."""
 FADE = 4096
 """Samples over which one part turns into the next: a fifth of a second."""
 LOGITS = "logits"
@@ -135,6 +137,19 @@ class Seen:
     """What the picture shows, the surest first, in the words of the network that looks at it."""
 
 
+def shown(beliefs: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """What a picture shows, the surest first.
+
+    Args:
+        beliefs: over the classes of a network that saw it, summing to 1. Shape: (K,).
+        names: of those classes.
+    """
+    order = [at for at in np.argsort(-beliefs, kind="stable")[:SHOWN] if at < len(names)]
+    return tuple(
+        (names[at], float(beliefs[at])) for at in order if at == order[0] or beliefs[at] >= LEAST_SHOWN
+    )
+
+
 class Generator:
     """A foley bundle, asked in its own units.
 
@@ -222,10 +237,7 @@ class Generator:
         shares = {sound: float(mean[list(classes)].sum()) for sound, classes in self.numbers.sees.items()}
         best = max(shares, key=lambda sound: shares[sound])
         sure = shares[best] >= self.numbers.sure
-        order = np.argsort(-mean, kind="stable")[:SHOWN]
-        names = self._names_of_seen
-        shows = tuple((names[at], float(mean[at])) for at in order if at < len(names))
-        return Seen(best if sure else None, shares[best], shows)
+        return Seen(best if sure else None, shares[best], shown(mean, self._names_of_seen))
 
     @property
     def _width_of_logits(self) -> int:

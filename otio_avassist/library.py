@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,16 +101,6 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A take from the library: float32 mono at `sounds.RATE`, as long as its shot."""
-
-    match: Match
-    samples: np.ndarray
-    variation: int
-    """With which its hits or its piece were drawn; two takes of one sound differ by it."""
-
-
-@dataclass(frozen=True)
 class Networks:
     """What helps to find a sound, as far as it is fetched."""
 
@@ -162,18 +152,6 @@ class Library:
             if relevance[at] >= max(least, NEAR * top)
         ]
 
-    def takes(
-        self, matches: Sequence[Match], moments: laying.Moments, duration_s: float, *, count: int, seed: int
-    ) -> Iterator[Laid]:
-        """So many different takes: each match once, then variations of them from the best on.
-
-        Raises:
-            MediaError: a file can't be read any more.
-        """
-        for take in range(count if matches else 0):
-            match = matches[take % len(matches)]
-            yield lay(match, moments, duration_s, seed + take // len(matches))
-
     def _by_ear(self, said: np.ndarray) -> np.ndarray:
         """Words, mended by what the best sounds by words sound like."""
         if any(each.heard is None for each in self.sounds) or len(self.sounds) <= MODEL_SOUNDS:
@@ -187,25 +165,15 @@ class Library:
         return (1 - BY_EAR) * said + BY_EAR * like * said.max()
 
 
-def lay(match: Match, moments: laying.Moments, duration_s: float, seed: int) -> Laid:
-    """One take of a match; raises MediaError where its file can't be read any more."""
+def lay(match: Match, moments: laying.Moments, duration_s: float, seed: int) -> np.ndarray:
+    """One take of a match, as long as its shot: float32 mono at `sounds.RATE`; another seed, another take.
+
+    Raises:
+        MediaError: its file can't be read any more.
+    """
     length_s = min(match.sound.duration_s, LAID_S)
     samples = windows.read_sound(windows.Stretch(match.sound.path, 0.0, length_s), rate=sounds.RATE)
-    return Laid(match, laying.lay(samples, moments, duration_s, seed), seed)
-
-
-def wanted_by_picture(
-    beliefs: np.ndarray, classes: Sequence[float | str], *, most: int = 20, least: float = 0.01
-) -> dict[str, float]:
-    """What a picture is of, as words: the surest classes of a network that saw it.
-
-    Args:
-        beliefs: over its classes, summing to 1, mean over the shot. Shape: (K,).
-        classes: their names, synonyms with commas between.
-        most, least: how many, and how sure at least.
-    """
-    order = np.argsort(-np.asarray(beliefs))[:most]
-    return {str(classes[at]): float(beliefs[at]) for at in order if beliefs[at] >= least}
+    return laying.lay(samples, moments, duration_s, seed)
 
 
 # Words

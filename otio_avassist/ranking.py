@@ -1,13 +1,13 @@
 """Takes of one sound -> the same, best first, each moved to where the picture asks for it. numpy-free.
 
 What the sync network says of a take and how well the take is what was wanted decide together. A take that is
-surely early or late is moved within its shot, if it isn't far; what was done is said in a sentence.
+surely early or late is moved within its shot, if it isn't far.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,18 +30,8 @@ Ask = Callable[["Take"], "SyncFinding | PassedOver | None"]
 """A take laid under its picture -> what sync says of the two; None: it isn't asked."""
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """Takes in order, and why."""
-
-    takes: tuple[Take, ...]
-    """Best first; `shifted_s` is what each still has to be moved by."""
-    said: str
-    """A sentence; empty where there was nothing to decide."""
-
-
-def rank(takes: Sequence[Take], ask: Ask | None, duration_s: float) -> Ranking:
-    """Order takes, and say how far each is to be moved.
+def rank(takes: Sequence[Take], ask: Ask | None, duration_s: float) -> tuple[Take, ...]:
+    """Takes best first; `shifted_s` is what each still has to be moved by.
 
     Args:
         takes: of one sound for one shot, not yet moved.
@@ -50,8 +40,7 @@ def rank(takes: Sequence[Take], ask: Ask | None, duration_s: float) -> Ranking:
     """
     heard = [_asked(take, ask, duration_s) for take in takes]
     worth = {id(take): _worth(take) for take in heard}
-    best_first = sorted(heard, key=lambda take: -worth[id(take)])
-    return Ranking(tuple(best_first), _said(best_first, ask is not None))
+    return tuple(sorted(heard, key=lambda take: -worth[id(take)]))
 
 
 def _asked(take: Take, ask: Ask | None, duration_s: float) -> Take:
@@ -78,33 +67,3 @@ def _in_step(take: Take) -> float:
         return 0.0
     left_s = take.audio_early_s - take.shifted_s
     return take.sync_confidence if abs(left_s) <= IN_STEP_S else -take.sync_confidence
-
-
-def _said(takes: Sequence[Take], asked: bool) -> str:
-    if not takes:
-        return ""
-    best = takes[0]
-    parts = []
-    if not asked:
-        parts.append("sync was not asked")
-    elif best.shifted_s:
-        side = "later" if best.shifted_s > 0 else "earlier"
-        parts.append(
-            f"moved {abs(best.shifted_s) * 1000:.0f} ms {side} onto its picture,"
-            f" sync being {best.sync_confidence:.0%} sure"
-        )
-    elif best.audio_early_s is None:
-        parts.append("sync can't tell when it is seen")
-    elif abs(best.audio_early_s) <= IN_STEP_S:
-        parts.append(f"in step with its picture, sync being {best.sync_confidence:.0%} sure")
-    elif best.sync_confidence < SURE:
-        parts.append(f"left where it is: sync is only {best.sync_confidence:.0%} sure")
-    else:
-        parts.append("left where it is: sync places it farther off than a sound may be moved")
-    if len(takes) > 1:
-        why = "sync and relevance" if asked and any(take.audio_early_s is not None for take in takes) else (
-            "relevance" if any(take.relevance is not None for take in takes) else ""
-        )  # fmt: skip
-        parts.append(f"first of {len(takes)} takes" + (f" by {why}" if why else ""))
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."

@@ -134,7 +134,7 @@ def _placed(
             sounds.write(
                 sketch.path, each.samples, rate=each.rate, length=length, loudness_lufs=loudness_lufs
             )
-        ranked = {take.path.name: take for take in rank(sketches, ask, duration_s).takes}
+        ranked = {take.path.name: take for take in rank(sketches, ask, duration_s)}
     return [replace(ranked[draft.path.name], path=draft.path) for draft in drafts]
 
 

@@ -11,7 +11,7 @@ import pytest
 from otio_avassist import signals
 from otio_avassist.errors import BundleError, MediaError
 from otio_avassist.features import Rows
-from otio_avassist.generator import FADE, LEAST_COLUMNS, Generator, picked, turned_into
+from otio_avassist.generator import FADE, LEAST_COLUMNS, Generator, picked, shown, turned_into
 from tests.pretend import COLUMN, COLUMNS, pretended_foley
 
 RATE = signals.FOLEY_RATE
@@ -35,6 +35,15 @@ def test_what_most_of_a_shot_shows_is_what_it_asks_for():
     assert seen.confidence == pytest.approx(6 / 9, abs=0.001)
     assert [name for name, _ in seen.shows] == ["rose, red flower", "grass", "sky"]
     assert [share for _, share in seen.shows] == pytest.approx([6 / 9, 2 / 9, 1 / 9], abs=0.001)
+
+
+def test_a_picture_is_told_by_its_surest_classes():
+    names = ("tench", "tabby, tabby cat", "tiger cat", "lynx")
+    assert shown(np.array([0.008, 0.6, 0.3, 0.092]), names) == (
+        ("tabby, tabby cat", 0.6), ("tiger cat", 0.3), ("lynx", 0.092),
+    )  # fmt: skip
+    assert len(shown(np.full(50, 0.02), [str(at) for at in range(50)])) == 20
+    assert shown(np.full(200, 0.005), ["fog", *"abc"]) == (("fog", 0.005),)
 
 
 def test_what_nothing_is_sure_of_asks_for_nothing():

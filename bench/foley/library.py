@@ -21,6 +21,7 @@ from bench.captions.events import fetch as fetch_pairs
 from models.data import scenes
 from otio_avassist import bundles, features, laying, library, moments, sounds, windows
 from otio_avassist.errors import BundleError, MediaError
+from otio_avassist.generator import shown
 from otio_avassist.library import Library, Networks, Sound
 
 SPOKEN = "_desc"
@@ -128,7 +129,7 @@ def _shown(eye: bundles.Bundle, picture: Path) -> Mapping[str, float]:
         "logits"
     ][0]
     beliefs = np.exp(logits - logits.max())
-    return library.wanted_by_picture(beliefs / beliefs.sum(), eye.card.classes)
+    return dict(shown(beliefs / beliefs.sum(), [str(each) for each in eye.card.classes]))
 
 
 def _heard(path: Path, using: Networks) -> np.ndarray | None:

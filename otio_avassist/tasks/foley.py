@@ -215,7 +215,7 @@ class _Making:
         target = None
         if plan.keys and not self._options.dry_run:
             target = self._loudness(shot)
-            ranked = rank(self._takes(shot, plan, target), None, lead.duration_s).takes
+            ranked = rank(self._takes(shot, plan, target), None, lead.duration_s)
             doubts = (*doubts, *_doubts(ranked, plan.sound))
         return FoleyFinding(
             shot,
@@ -288,8 +288,8 @@ class _Making:
         return [(each.at_s, each.strength) for each in watched]
 
     def _laid(self, shot: Shot, match: library.Match, seed: int, when: Sequence[tuple[float, float]]) -> Made:
-        laid = library.lay(match, when, shot.lead.duration_s, seed)
-        return Made(laid.samples, sounds.RATE, match.sound.path.name, None, round(match.relevance, 4))
+        samples = library.lay(match, when, shot.lead.duration_s, seed)
+        return Made(samples, sounds.RATE, match.sound.path.name, None, round(match.relevance, 4))
 
     def _seen(self, watched: _Watched) -> Seen:
         """What is to be heard."""
