@@ -23,7 +23,7 @@ import numpy as np
 
 from otio_avassist import bundles, laying, signals, sounds, windows, wordpiece
 from otio_avassist.errors import BundleError, MediaError, OutputError, UsageError
-from otio_avassist.media import opened
+from otio_avassist.media import content_key, opened
 from otio_avassist.progress import Progress, silent
 from otio_avassist.whole import replacing
 from otio_avassist.wording import LIGHT
@@ -306,20 +306,6 @@ def user_cache() -> Path:
 def _is_sound(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
-
-
-def content_key(path: Path) -> str:
-    """A file's name by its content: its size, and 64 kB of its beginning, its middle and its end."""
-    try:
-        size, digest = path.stat().st_size, hashlib.sha256()
-        digest.update(str(size).encode())
-        with path.open("rb") as file:
-            for at in sorted({0, size // 2, max(0, size - 65536)}):
-                file.seek(at)
-                digest.update(file.read(65536))
-    except OSError as error:
-        raise MediaError(f"{path.name}: can't be read: {error.strerror or error}") from error
-    return digest.hexdigest()[:32]
 
 
 @dataclass

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -28,8 +27,6 @@ from otio_avassist.whole import is_left_over, mark
 
 UNNAMED = "sound"
 """What nobody has a name for."""
-CHUNK = 1 << 16
-"""Bytes at a file's either end."""
 KNOWN = ("seed", "source", "relevance", "audio_early_s", "sync_confidence", "shifted_s")
 """What a file says of its take, beside its level."""
 
@@ -56,20 +53,6 @@ def name(sound: str, *made_by: Any) -> str:
 def digest(*parts: Any) -> str:
     """Twelve hexadecimal digits for JSON values."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-
-
-def content(path: Path) -> list[Any]:
-    """What tells a file from others, wherever it lies, without reading all of it; of none, its name."""
-    if not path.is_file():
-        return [path.name]
-    try:
-        with path.open("rb") as file:
-            head = file.read(CHUNK)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - CHUNK))
-            return [size, hashlib.sha256(head + file.read(CHUNK)).hexdigest()]
-    except OSError as error:
-        raise MediaError(f"{path.name}: can't be read: {error.strerror or error}") from error
 
 
 def read(path: Path) -> Take | None:

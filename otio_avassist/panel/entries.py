@@ -7,7 +7,7 @@ from functools import cached_property
 
 from otio_avassist import places
 from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding
-from otio_avassist.pipeline import Line
+from otio_avassist.pipeline import Line, Settings, under
 from otio_avassist.review import Decision
 from otio_avassist.timecodes import timecode
 from otio_avassist.verdicts import offset_words
@@ -21,24 +21,27 @@ STATE_SIGNS = {"proposed": "?", "accepted": "✓", "rejected": "✗"}
 class Entry:
     """One row, one mark on the strip."""
 
-    line: Line
-    """The finding, and what it leads to under the decision."""
+    told: Line
+    """As the pipeline told it."""
     decision: Decision
     rate: float
     """Frames per second of the timeline."""
     start_timecode_s: float
+    settings: Settings
+
+    @cached_property
+    def line(self) -> Line:
+        """What it leads to under the decision; of thousands only those that are looked at are asked."""
+        return under(self.told, self.decision, self.settings)
 
     @property
     def finding(self) -> Finding:
-        return self.line.finding
-
-    @property
-    def id(self) -> str:
-        return self.identity
+        # A take that was chosen in an earlier session joins the others under the decision.
+        return self.line.finding if isinstance(self.told.finding, FoleyFinding) else self.told.finding
 
     @cached_property
-    def identity(self) -> str:
-        """A digest: worth keeping where thousands are sorted."""
+    def id(self) -> str:
+        """A digest, and like the others worth keeping where thousands are sorted."""
         return self.finding.id
 
     @property
@@ -53,14 +56,14 @@ class Entry:
     def address(self) -> places.Address:
         return self.finding.shot.lead.address
 
-    @property
+    @cached_property
     def start_s(self) -> float:
         """0-based timeline seconds; of sync those of its shot."""
         if isinstance(self.finding, SyncFinding):
             return self.finding.shot.lead.record_start_s
         return self.finding.start_s
 
-    @property
+    @cached_property
     def end_s(self) -> float:
         if isinstance(self.finding, SyncFinding):
             return self.start_s + self.finding.shot.lead.duration_s
@@ -93,7 +96,7 @@ class Entry:
         said = self.decision
         return bool(said.text or said.take or said.early_s is not None)
 
-    @property
+    @cached_property
     def timecode(self) -> str:
         return timecode(self.start_s, self.rate, self.start_timecode_s)
 

@@ -75,6 +75,7 @@ class FindingsModel(QAbstractTableModel):
         self._numbered: dict[str, int] | None = None
         self._filter = Filter()
         self._column, self._reverse = COL_TIME, False
+        self._order = COL_TIME, Qt.SortOrder.AscendingOrder
 
     # What the window asks
 
@@ -158,7 +159,9 @@ class FindingsModel(QAbstractTableModel):
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        if 0 <= column < len(COLUMNS):
+        # Qt asks twice for one click.
+        if 0 <= column < len(COLUMNS) and (column, order) != self._order:
+            self._order = column, order
             self._column, self._reverse = column, order == Qt.SortOrder.DescendingOrder
             self._show()
 
@@ -175,7 +178,9 @@ class FindingsModel(QAbstractTableModel):
 
     def _show(self) -> None:
         self.beginResetModel()
-        shown = [entry for entry in self._all.values() if self._filter.shows(entry)]
+        shown = list(self._all.values())
+        if self._filter != Filter():
+            shown = [entry for entry in shown if self._filter.shows(entry)]
         self._shown = sorted(shown, key=self._key, reverse=self._reverse)
         self._numbered = None
         self.endResetModel()

@@ -40,9 +40,10 @@ class Tinted(QStyledItemDelegate):
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Any) -> None:
         super().initStyleOption(option, index)
-        pairs = {COL_STATE: theme.STATES, COL_TASK: theme.TASKS}.get(index.column())
-        entry = index.data(FindingRole)
-        if pairs is not None and entry is not None:
+        if index.column() not in (COL_STATE, COL_TASK):
+            return
+        pairs = theme.STATES if index.column() == COL_STATE else theme.TASKS
+        if (entry := index.data(FindingRole)) is not None:
             name = entry.state if index.column() == COL_STATE else entry.task
             colour = theme.pick(pairs[name], option.palette)
             option.palette.setColor(QPalette.ColorRole.Text, colour)

@@ -5,7 +5,7 @@ Times are seconds from the first picture. Colours follow the palette. Each drawi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -19,7 +19,15 @@ from otio_avassist.panel import theme
 from otio_avassist.panel.preview import FPS, RATE, Sound
 from otio_avassist.signals import FOLEY_HOP, FOLEY_RATE
 
+if TYPE_CHECKING:
+    from otio_avassist.panel.screen import Screen
+
 COLUMN_S = FOLEY_HOP / FOLEY_RATE
+LOW, HIGH = 60, 120
+"""Pixels: what a spectrogram needs to be read, and the most that helps."""
+OVER = "#00e5ff"
+"""The line where it plays, over a spectrogram: magma has no such colour, neither where it is dark nor where
+it is bright."""
 
 
 class Plot(pg.PlotWidget):
@@ -72,7 +80,7 @@ class Against(Plot):
         self.addItem(self._motion)
         self.addItem(self._sound)
         self.setYRange(-1.05, 1.05, padding=0)
-        self.setMinimumHeight(60)
+        self.setMinimumHeight(LOW)
 
     def show_curves(self, motion: np.ndarray, samples: np.ndarray, duration_s: float) -> None:
         """
@@ -110,7 +118,13 @@ class Spectrogram(Plot):
         self._image.setZValue(-1)
         self._looked = pg.PlotDataItem()
         self.addItem(self._looked)
-        self.setMinimumHeight(60)
+        self.setMinimumHeight(LOW)
+        self.setMaximumHeight(HIGH)
+
+    def paint_in(self, palette: QPalette) -> None:
+        """The picture has the same colours in light and dark, and so has the line over it."""
+        super().paint_in(palette)
+        self.playhead.setPen(pg.mkPen(OVER, width=2))
 
     def show_sound(self, sound: Sound, duration_s: float) -> None:
         mel = sound.mel
@@ -126,13 +140,22 @@ class Spectrogram(Plot):
 
         Args:
             times_s, weights: (n,), seconds from the first picture, and weights of any scale.
+
+        Without weights above 0 there is no line.
         """
         most = float(weights.max(initial=0.0))
         if most <= 0:
             self._looked.setData([], [])
             return
         self._looked.setPen(pg.mkPen("w", width=2))
-        self._looked.setData(times_s, weights / most * 78)
+        top = self.viewRange()[1][1]
+        self._looked.setData(times_s, np.clip(weights / most, 0, 1) * 0.97 * top)
+
+    def attention(self) -> tuple[np.ndarray, np.ndarray]:
+        """The line that is drawn: seconds, and heights in bands; empty where there is none."""
+        times_s, heights = self._looked.getData()
+        nothing = np.zeros(0)
+        return (nothing, nothing) if times_s is None else (times_s, heights)
 
 
 class Belief(Plot):
@@ -142,8 +165,7 @@ class Belief(Plot):
         super().__init__(name, parent)
         self._curve = pg.PlotDataItem()
         self.addItem(self._curve)
-        self.setLabel("bottom", "← sound late   seconds   sound early →")
-        self.getAxis("bottom").setHeight(40)
+        self.setLabel("bottom", "← sound late · seconds · sound early →")
         self.setMinimumHeight(120)
 
     def show_posterior(self, posterior: Posterior | None, early_s: float | None) -> None:
@@ -165,3 +187,31 @@ class Belief(Plot):
 
     def show_at(self, at_s: float) -> None:
         """Its line stands for an offset, not for a moment."""
+
+
+def show_attention(
+    screen: Screen,
+    spectrogram: Spectrogram,
+    *,
+    seen_s: np.ndarray,
+    seen: np.ndarray,
+    heard_s: np.ndarray,
+    heard: np.ndarray,
+) -> None:
+    """Draw which input decided: bright places in the picture, a line over the spectrogram.
+
+    To be called after the frames and the sound are shown, which take away what was drawn before.
+
+    Args:
+        seen_s: (n,) seconds from the first picture, ascending; empty: nothing is known of the picture.
+        seen: (n, rows, columns) weights of places, of any scale.
+        heard_s, heard: (m,) the same of moments of the sound.
+
+    Raises:
+        ValueError: there aren't as many weights as times.
+    """
+    for name, times_s, weights in (("seen", seen_s, seen), ("heard", heard_s, heard)):
+        if len(times_s) != len(weights):
+            raise ValueError(f"{name}: wanted a weight for each of {len(times_s)} times, got {len(weights)}")
+    screen.show_attention(seen_s, seen)
+    spectrogram.show_attention(heard_s, heard)

@@ -20,6 +20,29 @@ def image_of(frame: np.ndarray) -> QImage:
     return QImage(frame.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
+def lit(frame: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A frame with what wasn't looked at dimmed, and what was warmed.
+
+    Args:
+        frame: uint8 (H, W, 3).
+        weights: (rows, columns) in [0, 1], from top left.
+    """
+    height, width, _ = frame.shape
+    over = _stretched(_stretched(weights, height).T, width).T[..., None]  # (H, W, 1) <- (rows, columns)
+    warm = np.array((255.0, 150.0, 40.0))
+    mixed = frame * (0.4 + 0.4 * over) + warm * (0.25 * over)
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _stretched(weights: np.ndarray, length: int) -> np.ndarray:
+    """Along the first axis, between the middles of the cells."""
+    rows = len(weights)
+    at = np.clip((np.arange(length) + 0.5) * rows / length - 0.5, 0, rows - 1)
+    low = at.astype(int)
+    part = (at - low)[:, None]
+    return weights[low] * (1 - part) + weights[np.minimum(low + 1, rows - 1)] * part
+
+
 class Frame(QWidget):
     """One frame, as large as there is room; words where there is none."""
 
@@ -110,6 +133,8 @@ class Screen(QWidget):
         layout.addWidget(self.stills)
         self.stills.picked.connect(self.picked)
         self._frames = np.zeros((0, 2, 2, 3), np.uint8)
+        self._looked_s, self._looked = np.zeros(0), np.zeros((0, 1, 1))
+        self._at_s = 0.0
 
     def show_frames(self, frames: np.ndarray, duration_s: float, words: str = "") -> None:
         """
@@ -118,13 +143,31 @@ class Screen(QWidget):
             words: why there are none.
         """
         self._frames = frames
+        self._looked_s, self._looked = np.zeros(0), np.zeros((0, 1, 1))
         self.stills.show_frames(frames, duration_s)
         if len(frames):
             self.show_at(0.0)
         else:
             self.frame.show_words(words or "no picture")
 
+    def show_attention(self, times_s: np.ndarray, weights: np.ndarray) -> None:
+        """Where the network looked: until other frames come, each is dimmed elsewhere.
+
+        Args:
+            times_s: (n,) seconds from the first picture, ascending.
+            weights: (n, rows, columns) of any scale; nowhere above 0: the frames stay as they are.
+        """
+        most = float(weights.max(initial=0.0))
+        known = most > 0
+        self._looked_s = times_s if known else np.zeros(0)
+        self._looked = np.clip(weights / most, 0, 1) if known else np.zeros((0, 1, 1))
+        self.show_at(self._at_s)
+
     def show_at(self, at_s: float) -> None:
+        self._at_s = at_s
         self.stills.show_at(at_s)
         if len(self._frames):
-            self.frame.show_frame(self._frames[min(len(self._frames) - 1, max(0, int(at_s * FPS)))])
+            frame = self._frames[min(len(self._frames) - 1, max(0, int(at_s * FPS)))]
+            if len(self._looked_s):
+                frame = lit(frame, self._looked[np.abs(self._looked_s - at_s).argmin()])
+            self.frame.show_frame(frame)

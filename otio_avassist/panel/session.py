@@ -51,8 +51,8 @@ class Session:
         self.sidecar = self._read_sidecar()
         self.entries: dict[str, Entry] = {}
         self.lines: list[pipeline.Line] = []
-        """All that was found. A stretch of media that is used twice is two lines and one entry: what is said of
-        one is said of the other, as it is kept by what it is of."""
+        """All that was found. A stretch of media that is used twice is two lines and one entry: what is said
+        of one is said of the other, as it is kept by what it is of."""
         self.report: pipeline.Report | None = None
         """None until a look has come to its end, or was recalled."""
         self.said: dict[str, review.Decision] = {}
@@ -151,9 +151,9 @@ class Session:
         """Put back a decision as it was."""
         before = self.entries[id_]
         self.said.pop(id_, None)
-        if self._known(before.line) != decision:
+        if self._known(before.told) != decision:
             self.said[id_] = decision
-        self.entries[id_] = self._entry(before.line, decision)
+        self.entries[id_] = self._entry(before.told, decision)
         return before.decision
 
     # What becomes of it
@@ -250,12 +250,11 @@ class Session:
     def _put(self, id_: str, decision: review.Decision) -> review.Decision:
         before = self.entries[id_]
         self.said[id_] = decision
-        self.entries[id_] = self._entry(before.line, decision)
+        self.entries[id_] = self._entry(before.told, decision)
         return before.decision
 
     def _entry(self, line: pipeline.Line, decision: review.Decision) -> Entry:
-        under = pipeline.under(line, decision, self.settings)
-        return Entry(under, decision, self.rate, self.start_timecode_s)
+        return Entry(line, decision, self.rate, self.start_timecode_s, self.settings)
 
     def _known(self, line: pipeline.Line) -> review.Decision:
         said = self.said.get(line.finding.id)
@@ -320,7 +319,7 @@ class Session:
         """Drop what a session that wasn't saved had decided."""
         self.said, self._saved, self.recovered = {}, {}, 0
         for id_, entry in self.entries.items():
-            self.entries[id_] = self._entry(entry.line, self._known(entry.line))
+            self.entries[id_] = self._entry(entry.told, self._known(entry.told))
 
 
 def _who() -> str:

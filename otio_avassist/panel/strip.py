@@ -16,12 +16,15 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 from otio_avassist.panel import theme
 from otio_avassist.panel.entries import STATE_SIGNS, Entry
 from otio_avassist.panel.preview import PEAKS, Overview
-from otio_avassist.panel.strip_model import Block, Mark, StripModel
+from otio_avassist.panel.strip_model import Block, Mark, Row, StripModel
 from otio_avassist.timecodes import timecode
 
 HEAD, RULER, LANE, GAP = 64, 24, 34, 3
 MARK = 9
 """Height of a mark, at the bottom of its lane."""
+NARROW = 6.0
+"""Pixels, below which nothing is written on a clip."""
+BLOCKS = {"picture": theme.PICTURES, "sound": theme.SOUNDS, "missing": theme.MISSING}
 LEAST_S = 1.0
 """The shortest stretch that fills the strip."""
 STEPS_S = (0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -198,47 +201,53 @@ class Strip(QAbstractScrollArea):
                 self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop a timeline here, or press Ctrl+O"
             )
             return
-        from_s, to_s = self.from_s, self.from_s + self._shown_s
         painter.setClipRect(0, RULER, self.viewport().width(), self.viewport().height() - RULER)
         for number, lane in enumerate(self._model.lanes):
             y = self.y_of(number)
             if y > self.viewport().height() or y + LANE < 0:
                 continue
-            self._paint_lane(painter, number, y, from_s, to_s)
+            self._paint_lane(painter, number, y)
             painter.fillRect(0, y, HEAD, LANE, palette.color(QPalette.ColorRole.Window))
             painter.setPen(palette.color(QPalette.ColorRole.WindowText))
             name = painter.fontMetrics().elidedText(lane.name, Qt.TextElideMode.ElideRight, HEAD - 10)
             painter.drawText(6, y, HEAD - 8, LANE, Qt.AlignmentFlag.AlignVCenter, name)
         painter.setClipping(False)
+        from_s, to_s = self.from_s, self.from_s + self._shown_s
         self._paint_ruler(painter, from_s, to_s)
         if self._playhead_s is not None and from_s <= self._playhead_s <= to_s:
             x = round(self.x_of(self._playhead_s))
             painter.fillRect(x, 0, 2, self.viewport().height(), theme.pick(theme.PLAYHEAD, palette))
 
-    def _paint_lane(self, painter: QPainter, number: int, y: int, from_s: float, to_s: float) -> None:
+    def _paint_lane(self, painter: QPainter, number: int, y: int) -> None:
         assert self._model is not None
         palette = self.palette()
         lane = self._model.lanes[number]
         painter.fillRect(HEAD, y, self._width, LANE, palette.color(QPalette.ColorRole.AlternateBase))
         painter.save()
         painter.setClipRect(HEAD, max(RULER, y), self._width, LANE)
-        last_x = -1.0
-        for block in self._model.blocks(number, from_s, to_s):
-            x, end = self.x_of(block.start_s), self.x_of(block.end_s)
-            if end - x < 1.5 and x - last_x < 1:
-                continue  # nobody sees a tenth of a pixel
-            last_x = end
-            self._paint_block(painter, lane.kind, block, QRectF(x, y, max(1.0, end - x - 1), LANE))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        drawn = -1.0
-        for mark in self._model.marks(number, from_s, to_s):
-            x, end = self.x_of(mark.start_s), self.x_of(mark.end_s)
-            is_current = mark.id == self._current
-            if end - drawn < 1.5 and not is_current:
-                continue
-            drawn = end
-            rect = QRectF(x, y + LANE - MARK, max(3.0, end - x - 1), MARK)
-            self._paint_mark(painter, mark, rect, is_current=is_current)
+        narrow: dict[str, list[QRectF]] = {}
+        for at, rect in self._rects(lane.row, y, LANE):
+            block = lane.blocks[at]
+            if rect.width() < NARROW:
+                narrow.setdefault("missing" if block.missing else lane.kind, []).append(rect)
+            else:
+                self._paint_block(painter, lane.kind, block, rect)
+        self._paint_narrow(painter, narrow, BLOCKS)
+        marks, row = self._model.marks(number)
+        narrow, current = {}, None
+        for at, rect in self._rects(row, y + LANE - MARK, MARK):
+            mark = marks[at]
+            if mark.id == self._current:
+                current = rect
+            if rect.width() < NARROW and mark.state != "rejected":
+                narrow.setdefault(mark.task, []).append(rect)
+            else:
+                self._paint_mark(painter, mark, rect)
+        self._paint_narrow(painter, narrow, theme.TASKS)
+        if current is not None:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(palette.color(QPalette.ColorRole.WindowText), 2))
+            painter.drawRect(current.adjusted(0, -2, 0, 0))
         painter.restore()
 
     def _paint_block(self, painter: QPainter, kind: str, block: Block, rect: QRectF) -> None:
@@ -307,7 +316,27 @@ class Strip(QAbstractScrollArea):
             self._images[key] = QImage.fromData(seen.stills[number])
         return self._images[key]
 
-    def _paint_mark(self, painter: QPainter, mark: Mark, rect: QRectF, *, is_current: bool) -> None:
+    def _rects(self, row: Row, y: float, height: float) -> list[tuple[int, QRectF]]:
+        """(place in the row, where it is drawn) of all that can be told apart."""
+        pixel_s = self._shown_s / self._width
+        there = row.seen(self.from_s, self.from_s + self._shown_s, pixel_s)
+        lefts = HEAD + (row.starts[there] - self.from_s) / pixel_s
+        widths = np.maximum(2.0, (row.ends[there] - row.starts[there]) / pixel_s - 1)
+        return [
+            (at, QRectF(left, y, width, height))
+            for at, left, width in zip(there.tolist(), lefts.tolist(), widths.tolist(), strict=True)
+        ]
+
+    def _paint_narrow(
+        self, painter: QPainter, rects: Mapping[str, list[QRectF]], pairs: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """What has no room for words, all of one colour at once."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        for name, those in rects.items():
+            painter.setBrush(theme.pick(pairs[name], self.palette()))
+            painter.drawRects(those)
+
+    def _paint_mark(self, painter: QPainter, mark: Mark, rect: QRectF) -> None:
         palette = self.palette()
         colour = theme.pick(theme.TASKS[mark.task], palette)
         if mark.state == "rejected":
@@ -324,9 +353,6 @@ class Strip(QAbstractScrollArea):
                 rect.adjusted(2, -1, 0, 0), Qt.AlignmentFlag.AlignVCenter, STATE_SIGNS[mark.state]
             )
             painter.setFont(font)
-        if is_current:
-            painter.setPen(QPen(palette.color(QPalette.ColorRole.WindowText), 2))
-            painter.drawRect(rect.adjusted(0, -2, 0, 0))
 
     def _paint_ruler(self, painter: QPainter, from_s: float, to_s: float) -> None:
         palette = self.palette()

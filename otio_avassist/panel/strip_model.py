@@ -7,11 +7,11 @@ draw them.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import opentimelineio as otio
 
 from otio_avassist import places, traces
@@ -31,6 +31,35 @@ class Block:
     """A sound that was laid by an earlier run."""
 
 
+class Row:
+    """Stretches of time, to be asked which of them can be told apart between two moments."""
+
+    def __init__(self, starts: list[float], ends: list[float]) -> None:
+        """In the order of their starts."""
+        self.starts, self.ends = np.array(starts), np.array(ends)
+        self._longest_s = float((self.ends - self.starts).max(initial=0.0))
+
+    def between(self, from_s: float, to_s: float) -> np.ndarray:
+        """Places of all that touch the stretch."""
+        first = np.searchsorted(self.starts, from_s - self._longest_s)
+        last = np.searchsorted(self.starts, to_s, "right")
+        there = np.arange(first, last)
+        return there[self.ends[there] >= from_s]
+
+    def seen(self, from_s: float, to_s: float, step_s: float) -> np.ndarray:
+        """The same, of those that begin within one `step_s` only the longest."""
+        there = self.between(from_s, to_s)
+        if not len(there):
+            return there
+        cells = np.floor((self.starts[there] - from_s) / step_s)
+        order = np.lexsort((self.starts[there] - self.ends[there], cells))
+        _, firsts = np.unique(cells[order], return_index=True)
+        return np.sort(there[order[firsts]])
+
+
+NOTHING = Row([], [])
+
+
 @dataclass
 class Lane:
     """A track."""
@@ -39,8 +68,8 @@ class Lane:
     kind: str
     blocks: list[Block] = field(default_factory=list)
     """In the order of their starts."""
-    starts: list[float] = field(default_factory=list)
-    longest_s: float = 0.0
+    row: Row = field(default_factory=lambda: Row([], []))
+    """Where they lie."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,10 @@ class Mark:
     lane: int
     task: str
     state: str
+
+
+def _ends(stretches: Sequence[Block] | Sequence[Mark]) -> tuple[list[float], list[float]]:
+    return [each.start_s for each in stretches], [each.end_s for each in stretches]
 
 
 class StripModel:
@@ -86,16 +119,14 @@ class StripModel:
         self.lanes = [by_track[key] for key in self._keys]
         for lane in self.lanes:
             lane.blocks.sort(key=lambda block: block.start_s)
-            lane.starts = [block.start_s for block in lane.blocks]
-            lane.longest_s = max((block.end_s - block.start_s for block in lane.blocks), default=0.0)
+            lane.row = Row(*_ends(lane.blocks))
         ends = [block.end_s for lane in self.lanes for block in lane.blocks]
         self.duration_s = max(ends, default=0.0)
         self._lane_of = {
             (index, kind): number for number, (_, index, kind) in enumerate(self._keys)
         }  # of several timelines, the last: their findings tell them apart by name only
         self._marks: dict[int, list[Mark]] = {}
-        self._mark_starts: dict[int, list[float]] = {}
-        self._longest: dict[int, float] = {}
+        self._rows: dict[int, Row] = {}
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
         """Marks of all findings; those of sync stand on the sound."""
@@ -110,31 +141,14 @@ class StripModel:
                     Mark(entry.id, entry.start_s, entry.end_s, lane, entry.task, entry.state)
                 )
         self._marks = {lane: sorted(marks, key=lambda each: each.start_s) for lane, marks in by_lane.items()}
-        self._mark_starts = {lane: [each.start_s for each in marks] for lane, marks in self._marks.items()}
-        self._longest = {
-            lane: max(each.end_s - each.start_s for each in marks) for lane, marks in self._marks.items()
-        }
+        self._rows = {lane: Row(*_ends(marks)) for lane, marks in self._marks.items()}
 
-    def blocks(self, lane: int, from_s: float, to_s: float) -> list[Block]:
-        """Those of a lane that are seen between two moments."""
-        there = self.lanes[lane]
-        first = bisect_left(there.starts, from_s - there.longest_s)
-        last = bisect_right(there.starts, to_s)
-        return [block for block in there.blocks[first:last] if block.end_s >= from_s]
-
-    def marks(self, lane: int, from_s: float, to_s: float) -> list[Mark]:
-        """As `blocks`."""
-        starts = self._mark_starts.get(lane)
-        if not starts:
-            return []
-        first, last = bisect_left(starts, from_s - self._longest[lane]), bisect_right(starts, to_s)
-        return [mark for mark in self._marks[lane][first:last] if mark.end_s >= from_s]
+    def marks(self, lane: int) -> tuple[list[Mark], Row]:
+        """All of a lane, and where they lie."""
+        return self._marks.get(lane, []), self._rows.get(lane, NOTHING)
 
     def hit(self, lane: int, at_s: float, slack_s: float) -> Mark | None:
         """The mark at a moment, the shortest where several lie over one another."""
-        near = [
-            mark
-            for mark in self.marks(lane, at_s - slack_s, at_s + slack_s)
-            if mark.start_s - slack_s <= at_s <= mark.end_s + slack_s
-        ]
+        marks, row = self.marks(lane)
+        near = [marks[k] for k in row.between(at_s - slack_s, at_s + slack_s)]
         return min(near, key=lambda mark: mark.end_s - mark.start_s, default=None)

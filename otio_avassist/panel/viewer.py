@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from typing import Any
+
+from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtGui import QPainter, QPalette
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -43,6 +47,22 @@ class Words(QLabel):
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+
+class Choice(QPushButton):
+    """One of several, with a bar under the one that holds: what is pressed in looks like the others in the dark."""
+
+    BAR = 3
+
+    def __init__(self, words: str = "") -> None:
+        super().__init__(words)
+        self.setCheckable(True)
+
+    def paintEvent(self, event: Any) -> None:
+        super().paintEvent(event)
+        if self.isChecked():
+            bar = QRect(3, self.height() - self.BAR - 1, self.width() - 6, self.BAR)
+            QPainter(self).fillRect(bar, self.palette().color(QPalette.ColorRole.Highlight))
 
 
 class Page(QWidget):
@@ -79,27 +99,24 @@ class SyncPage(Page):
             Against("Sound as it is, against movement"),
             Against("Sound as proposed, against movement"),
         )
-        self.heads = (QPushButton("as it is"), QPushButton("as proposed"))
+        self.heads = (Choice("as it is"), Choice("as proposed"))
+        drawn = QGridLayout()
         for number, (plot, head) in enumerate(zip(self.rows, self.heads, strict=True)):
-            head.setCheckable(True)
             head.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             head.setToolTip("Play this one (B changes over)")
             head.clicked.connect(lambda _=False, number=number: self.sound_picked.emit(number))
-            row = QHBoxLayout()
-            row.addWidget(head)
-            row.addWidget(plot, 1)
-            self.body.addLayout(row)
+            drawn.addWidget(head, number, 0)
+            drawn.addWidget(plot, number, 1)
+            # The seconds stand below the spectrogram, for all three.
+            plot.hideAxis("bottom")
             plot.picked.connect(self.picked)
             self.plots.append(plot)
-        width = max(head.sizeHint().width() for head in self.heads)
-        for head in self.heads:
-            head.setFixedWidth(width)
         self.spectrogram = Spectrogram("What is heard, low to high")
+        self.spectrogram.picked.connect(self.picked)
         self.plots.append(self.spectrogram)
-        below_heads = QHBoxLayout()
-        below_heads.addSpacing(width + below_heads.spacing())
-        below_heads.addWidget(self.spectrogram)
-        self.body.addLayout(below_heads)
+        drawn.addWidget(self.spectrogram, len(self.rows), 1)
+        drawn.setColumnStretch(1, 1)
+        self.body.addLayout(drawn)
         below = QHBoxLayout()
         self.belief = Belief()
         self.evidence = Words("Evidence")
@@ -209,16 +226,16 @@ class FoleyPage(Page):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidget(inside)
         self.body.addWidget(area)
-        self.heads: list[QPushButton] = []
+        self.heads: list[Choice] = []
         self.facts: list[Words] = []
         self.pictures: list[Spectrogram] = []
         for number in range(self.MOST):
             head, facts, picture = (
-                QPushButton(),
+                Choice(),
                 Words(f"Take {number + 1}"),
                 Spectrogram(f"Take {number + 1}"),
             )
-            head.setCheckable(True)
+            head.setAccessibleName(f"Take {number + 1}")
             head.clicked.connect(lambda _=False, number=number: self._choose(number))
             picture.picked.connect(self.picked)
             row = QHBoxLayout()
@@ -294,12 +311,11 @@ class Viewer(QWidget):
         self.stack.addWidget(self.empty)
         for page in self.pages.values():
             self.stack.addWidget(page)
-        self.buttons = {state: QPushButton(f"{STATE_SIGNS[state]} {words}") for state, words in (
+        self.buttons = {state: Choice(f"{STATE_SIGNS[state]} {words}") for state, words in (
             ("accepted", "Accept (A)"), ("rejected", "Reject (R)"), ("proposed", "Undecide (U)"),
         )}  # fmt: skip
         decisions = QHBoxLayout()
         for state, button in self.buttons.items():
-            button.setCheckable(True)
             button.clicked.connect(lambda _=False, state=state: self.decided.emit(state))
             decisions.addWidget(button)
         facts = QFormLayout()

@@ -24,6 +24,7 @@ from otio_avassist.errors import MediaError, UsageError
 from otio_avassist.features import Rows
 from otio_avassist.findings import FoleyFinding, PassedOver, SyncFinding, Take
 from otio_avassist.generator import BATCH, Generator, Part, Seen
+from otio_avassist.media import content_key
 from otio_avassist.progress import Progress, silent
 from otio_avassist.ranking import rank
 from otio_avassist.takes import UNNAMED, Made
@@ -270,7 +271,7 @@ class _Making:
             sound,
             confidence,
             [
-                (takes.content(matches[at % len(matches)].sound.path), options.seed + at // len(matches))
+                (content_key(matches[at % len(matches)].sound.path), options.seed + at // len(matches))
                 for at in range(options.takes)
             ],
             lambda some: [
@@ -379,7 +380,7 @@ class _Making:
         options, lead, prime = self._options, shot.lead, self._options.prime
         assert options.folder is not None
         asks = options.check_sync and self._network.in_step is not None
-        primed_by = [takes.content(prime.path), prime.start_s, prime.end_s] if prime is not None else None
+        primed_by = [content_key(prime.path), prime.start_s, prime.end_s] if prime is not None else None
         return options.folder / takes.name(
             sound, MADE_SO, _media(lead), lead.start_s, lead.duration_s, self._length(shot), target,
             primed_by, asks, *made_by,
@@ -396,7 +397,7 @@ def _under(shot: Shot, picture: MediaSpan, take: Take) -> Shot:
 
 
 def _media(span: MediaSpan) -> list[Any]:
-    return [takes.content(span.path), span.stream, span.channel, span.start_number]
+    return [content_key(span.path), span.stream, span.channel, span.start_number]
 
 
 class _Watched:
@@ -434,7 +435,7 @@ class _Watched:
         """What the rows depend on, beside the media."""
         stream = self._generator.numbers.stream
         if stream is not None and stream.extractor == features.FILE and self._span is not None:
-            return takes.content(features.rows_file(self._span.path))
+            return content_key(features.rows_file(self._span.path))
         return [self._generator.eyes_sha256]
 
     def looked_at(self) -> Iterable[Rows]:

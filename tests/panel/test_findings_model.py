@@ -21,11 +21,11 @@ from otio_avassist.panel.findings_model import (
 )
 from otio_avassist.review import Decision
 from tests import cuts
-from tests.panel.scene import line
+from tests.panel.scene import SETTINGS, line
 
 
 def entry(finding, state: str = "proposed", **said) -> Entry:
-    return Entry(line(finding), Decision(state, **said), 25.0, 3600.0)
+    return Entry(line(finding), Decision(state, **said), 25.0, 3600.0, SETTINGS)
 
 
 @pytest.fixture

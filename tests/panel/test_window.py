@@ -383,8 +383,9 @@ def test_zoom_keeps_what_is_under_the_playhead_where_it_is(qtbot, window: Window
 
 
 def test_everything_a_person_uses_has_a_name_for_a_screen_reader(window: Window) -> None:
-    for widget in (window.strip, window.list.table, window.list.search, window.bar,
-                   window.viewer.screen_.frame, window.viewer.caption.sentence, window.viewer.sync.belief):  # fmt: skip
+    viewer = window.viewer
+    used = (window.strip, window.list.table, window.list.search, window.bar, viewer.screen_.frame)
+    for widget in (*used, viewer.caption.sentence, viewer.sync.belief, viewer.foley.heads[0]):
         assert widget.accessibleName()
 
 
