@@ -64,6 +64,8 @@ class Loader(QObject):
         super().__init__(parent)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(threads)
+        self._patient = QThreadPool(self)
+        self._patient.setMaxThreadCount(1)
         self._latest: dict[str, int] = {}
         self._count = 0
         self._closed = threading.Event()
@@ -71,15 +73,21 @@ class Loader(QObject):
 
     _answered = Signal(str, int, object)
 
-    def ask(self, name: str, make: Callable[[Callable[[], bool]], Any]) -> None:
-        """Call `make` with a function that says whether it may give up."""
+    def ask(
+        self, name: str, make: Callable[[Callable[[], bool]], Any], *, in_the_background: bool = False
+    ) -> None:
+        """Call `make` with a function that says whether it may give up.
+
+        What takes a minute belongs in the background: it has a thread of its own and keeps nothing waiting.
+        """
         self._count += 1
         number = self._latest[name] = self._count
 
         def is_stale() -> bool:
             return self._closed.is_set() or self._latest.get(name) != number
 
-        self._pool.start(_Job(self, name, number, make, is_stale), number)
+        pool = self._patient if in_the_background else self._pool
+        pool.start(_Job(self, name, number, make, is_stale), number)
 
     def drop(self, name: str) -> None:
         """Nobody wants it any more."""
@@ -88,8 +96,9 @@ class Loader(QObject):
     def close(self) -> None:
         """Let go of all that is under way, and wait for it."""
         self._closed.set()
-        self._pool.clear()
-        self._pool.waitForDone()
+        for pool in (self._pool, self._patient):
+            pool.clear()
+            pool.waitForDone()
 
     def _tell(self, name: str, number: int, answer: object) -> None:
         if self._latest.get(name) == number:

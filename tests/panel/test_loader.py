@@ -86,3 +86,13 @@ def test_closing_ends_what_is_under_way_and_tells_nothing_more(loader, told, qtb
     loader.close()
     qtbot.wait(30)
     assert told == []
+
+
+def test_what_takes_long_in_the_background_keeps_nothing_waiting(loader, told, qtbot):
+    gate = threading.Event()
+    for name in "abc":
+        loader.ask(name, lambda _stale: gate.wait(5), in_the_background=True)
+    loader.ask("now", lambda _stale: 1)
+    qtbot.waitUntil(lambda: told == [("now", 1)], timeout=2000)
+    gate.set()
+    qtbot.waitUntil(lambda: len(told) == 4)
