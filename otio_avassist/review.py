@@ -22,6 +22,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,12 +180,21 @@ class Decisions:
         """The id under which it was decided."""
         if finding.id in self.by_id:
             return finding.id
-        decided = [each for each in self.remembered if each.id in self.by_id]
-        nearest = min(decided, key=lambda each: each.frames_off(finding), default=None)
+        alike = self._decided.get(_about(finding.task, tuple(_stretches(finding).values())), ())
+        nearest = min(alike, key=lambda each: each.frames_off(finding), default=None)
         float_noise = 1e-3
         if nearest is None or nearest.frames_off(finding) > ALIKE_FRAMES + float_noise:
             return None
         return nearest.id
+
+    @cached_property
+    def _decided(self) -> Mapping[tuple, Sequence[Remembered]]:
+        """What was decided of earlier findings, by what they were about: a film has thousands of them."""
+        found: dict[tuple, list[Remembered]] = {}
+        for each in self.remembered:
+            if each.id in self.by_id:
+                found.setdefault(_about(each.task, each.stretches), []).append(each)
+        return found
 
     def state_of(self, finding: Finding) -> str:
         """`accepted`, `rejected`, or `proposed` where nobody has decided."""
@@ -203,6 +213,11 @@ class Decisions:
         known = self.kept.get(self.earlier_id(finding) or "", {})
         made_by: MadeBy = "library" if known.get("made_by") == "library" else "generated"
         return replace(finding, sound=str(known.get("sound") or finding.sound), made_by=made_by)
+
+
+def _about(task: str, stretches: tuple[Stretch | None, ...]) -> tuple:
+    """Findings that could be one have this in common."""
+    return task, *(each.media if each is not None else None for each in stretches)
 
 
 def _stretches(finding: Finding) -> dict[str, Stretch | None]:
