@@ -246,7 +246,7 @@ class _Making:
             seen.sound or UNNAMED,
             seen.confidence,
             # What 8 bits and large matrices give depends, by a hair, on what else is asked at once.
-            [(self._network.sha256, *watched.by, seed, len(seeds)) for seed in seeds],
+            [(self._network.sha256, watched.by, seed, len(seeds)) for seed in seeds],
             lambda some: self._made(shot, seen.sound, watched, seeds[some]),
         )
 
@@ -431,12 +431,12 @@ class _Watched:
         return ""
 
     @property
-    def by(self) -> list[Any]:
+    def by(self) -> str:
         """What the rows depend on, beside the media."""
         stream = self._generator.numbers.stream
         if stream is not None and stream.extractor == features.FILE and self._span is not None:
             return content_key(features.rows_file(self._span.path))
-        return [self._generator.eyes_sha256]
+        return self._generator.eyes_sha256
 
     def looked_at(self) -> Iterable[Rows]:
         """The rows of all parts; of a short shot they are kept for the making."""
