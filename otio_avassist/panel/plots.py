@@ -148,6 +148,7 @@ class Spectrogram(Plot):
             self._looked.setData([], [])
             return
         self._looked.setPen(pg.mkPen("w", width=2))
+        self._looked.setShadowPen(pg.mkPen("k", width=5))  # where the picture is as bright as the line
         top = self.viewRange()[1][1]
         self._looked.setData(times_s, np.clip(weights / most, 0, 1) * 0.97 * top)
 

@@ -17,6 +17,8 @@ STATES = {
 }
 MOTION, SOUND = ("#1a7f37", "#56d364"), ("#0969da", "#58a6ff")
 PLAYHEAD = ("#cf222e", "#ff7b72")
+CHOSEN = ("#0969da", "#58a6ff")
+"""Under the one of several buttons that holds."""
 PICTURES, SOUNDS = ("#c8d7e8", "#2f4257"), ("#cfe3d4", "#2c4a39")
 OURS = ("#dccff2", "#46366a")
 MISSING = ("#f3c9c9", "#5c2b2b")

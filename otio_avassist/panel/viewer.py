@@ -6,11 +6,10 @@ The pages say what a person wants; they change nothing themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from typing import Any
 
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QPainter, QPalette
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
+from otio_avassist.panel import theme
 from otio_avassist.panel.entries import STATE_SIGNS, STATE_WORDS, Entry
 from otio_avassist.panel.plots import Against, Belief, Plot, Spectrogram
 from otio_avassist.panel.preview import Close, Sound
@@ -50,7 +50,7 @@ class Words(QLabel):
 
 
 class Choice(QPushButton):
-    """One of several, with a bar under the one that holds: what is pressed in looks like the others in the dark."""
+    """One of several, with a bar under the one that holds: in the dark a pressed button looks like others."""
 
     BAR = 3
 
@@ -62,7 +62,7 @@ class Choice(QPushButton):
         super().paintEvent(event)
         if self.isChecked():
             bar = QRect(3, self.height() - self.BAR - 1, self.width() - 6, self.BAR)
-            QPainter(self).fillRect(bar, self.palette().color(QPalette.ColorRole.Highlight))
+            QPainter(self).fillRect(bar, theme.pick(theme.CHOSEN, self.palette()))
 
 
 class Page(QWidget):
