@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions bench-foley train-sync train-captions train-foley experiment-captions experiment-foley clean
+.PHONY: help demo test lint bench bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-captions experiment-foley clean
 
 PYTHON = python3
 VENV = .venv
@@ -16,6 +16,7 @@ ARGS =
 PLAIN = $(VENV)/.plain
 DEV = $(VENV)/.dev
 TRAIN = $(VENV)/.train
+PANEL = $(VENV)/.panel
 
 help:
 	@echo "make demo        render a small project, mend it, and show the result in ./demo"
@@ -24,6 +25,8 @@ help:
 	@echo "make bench       the figures that the README gives"
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
 	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
+	@echo "make bench-panel  the review window with thousands of findings"
+	@echo "make screenshots  the review window's pictures in the documentation"
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make train-foley   train the compact foley bundle (fetches free sounds; see its module)"
@@ -53,6 +56,12 @@ bench-captions: $(TRAIN)
 # The judge that takes are compared with real sounds by is PyTorch.
 bench-foley: $(TRAIN)
 	$(BIN)/python -m bench.foley $(ARGS)
+
+bench-panel: $(PANEL)
+	$(BIN)/python -m bench.panel $(ARGS)
+
+screenshots: $(PANEL)
+	$(BIN)/python -m bench.screenshots $(ARGS)
 
 train-sync: $(TRAIN)
 	$(BIN)/python -m models.sync.train $(ARGS)
@@ -87,6 +96,10 @@ $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
 	$(PIP) -e '.[dev]'
 	@touch $(PLAIN) $(DEV)
 
+$(PANEL): pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) -e '.[dev,panel]'
+	@touch $(PLAIN) $(DEV) $(PANEL)
+
 $(TRAIN): pyproject.toml $(VENV)/pyvenv.cfg
 	$(PIP) -e '.[train,dev,panel]'
-	@touch $(PLAIN) $(DEV) $(TRAIN)
+	@touch $(PLAIN) $(DEV) $(PANEL) $(TRAIN)

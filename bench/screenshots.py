@@ -1,0 +1,105 @@
+"""Pictures of the review window for the documentation: `python -m bench.screenshots [--out docs/images]`.
+
+Rendered clips (`avassist demo`) are looked at by the bundles that ship, and the window is drawn without a
+display, in light and in dark. Captions are shown where their extractors have been fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SIZE = (1360, 880)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.screenshots",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    asked = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["AVASSIST_CACHE"] = str(Path(folder, "cache"))
+        draw(Path(folder), asked.out)
+    return 0
+
+
+def draw(folder: Path, out: Path) -> None:
+    from PySide6.QtWidgets import QApplication
+
+    from otio_avassist import bundles, demo, pipeline, wanted
+    from otio_avassist.errors import BundleError
+    from otio_avassist.panel import theme
+    from otio_avassist.panel.session import Session
+    from otio_avassist.panel.window import Window
+    from otio_avassist.tasks import foley
+
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
+    app.setStyle("Fusion")
+    cut = demo.make_demo(folder / "demo", print)
+
+    def wait(for_: Callable[[], Any], most_s: float = 300) -> None:
+        began = time.monotonic()
+        while not for_() and time.monotonic() - began < most_s:
+            app.processEvents()
+            time.sleep(0.01)
+
+    def window(settings: pipeline.Settings, *, dark: bool) -> Window:
+        app.setPalette(theme.dark_palette() if dark else theme.light_palette())
+        shown = Window(settings)
+        shown.sound_words.hide()
+        shown.resize(*SIZE)
+        shown.show()
+        shown.open(Session(str(cut), settings))
+        wait(lambda: shown.look is None)
+        return shown
+
+    def shoot(shown: Window, name: str, select: Callable[[Any], bool]) -> None:
+        entry = next((each for each in shown.session.entries.values() if select(each)), None)
+        if entry is None:
+            print(f"{name}: nothing of the kind was found")
+            return
+        shown.list.select(entry.id)
+        wait(lambda: shown.close_up is not None, 30)
+        wait(lambda: False, 2)  # overviews
+        shown.player.seek(0.4 * shown.close_up.duration_s)
+        wait(lambda: False, 0.2)
+        path = out / f"panel-{name}.png"
+        shown.grab().save(str(path))
+        print(f"{path}: {path.stat().st_size // 1024} kB")
+
+    base: dict[str, Any] = {"base_dir": cut.parent, "output_dir": cut.parent}
+    tasks = ("sync",)
+    try:
+        bundles.open_bundle(bundles.find("captions"))
+        tasks = ("sync", "captions")
+    except BundleError as error:
+        print(f"without captions: {error}")
+    shown = window(pipeline.Settings(tasks=tasks, **base), dark=False)
+    shoot(shown, "sync", lambda each: each.task == "sync" and "forge" in each.address.clip)
+    shown.decide("accepted")
+    if "captions" in tasks:
+        app.setPalette(theme.dark_palette())
+        shoot(shown, "captions", lambda each: each.task == "captions")
+    shown.session.forget()
+    shown.close()
+    made = foley.Options(folder=folder / "sounds", sound="dog", takes=3, check_sync=False)
+    wish = wanted.Wish(which="all", clips=("fog.mp4",))
+    cut.with_suffix(".avassist-review.json").unlink(missing_ok=True)
+    shown = window(pipeline.Settings(tasks=("foley",), foley=made, wish=wish, **base), dark=False)
+    shoot(shown, "foley", lambda each: bool(each.take))
+    shown.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
