@@ -15,7 +15,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -512,15 +512,21 @@ def _locator(settings: Settings) -> spans.Locator:
 
 def _load_sync(settings: Settings) -> bundles.Model | None:
     """The network, or None where no bundle is installed: the cheaper evidence works without one."""
-    named = _named_bundle("sync", settings)
-    try:
-        folder = bundles.find("sync", named)
-    except BundleError:
-        if named is not None:
-            raise
+    folder = _find_sync(settings)
+    if folder is None:
         bundles.check_device(settings.device)
         return None
     return bundles.load(folder, device=settings.device)
+
+
+def _find_sync(settings: Settings) -> Path | None:
+    named = _named_bundle("sync", settings)
+    try:
+        return bundles.find("sync", named)
+    except BundleError:
+        if named is not None:
+            raise
+        return None
 
 
 def _open_captions(settings: Settings) -> bundles.Bundle:
@@ -541,7 +547,10 @@ def _open_foley(settings: Settings) -> foley.Network:
     # Who names the sound can do without the network that would see what the picture asks for.
     named = options.sound is not None or settings.prime is not None
     bundle = bundles.open_bundle(folder, device=settings.device, lacking=named)
-    return foley.Network(bundle, _InStep(settings) if options.check_sync else None)
+    if not options.check_sync:
+        return foley.Network(bundle)
+    judge = _InStep(settings)
+    return foley.Network(bundle, judge, judge.by)
 
 
 class _InStep:
@@ -555,6 +564,13 @@ class _InStep:
     def __call__(self, shot: spans.Shot) -> SyncFinding | PassedOver:
         answers = sync.analyse([shot], self._model, self._settings.sync)
         return next(iter(answers), PassedOver(shot, "has nothing that could be compared"))
+
+    @property
+    def by(self) -> list[Any]:
+        """What its answers depend on, told without loading the network."""
+        folder = _find_sync(self._settings)
+        network = bundles.Card.read(folder).graphs["main"].sha256 if folder is not None else ""
+        return [network, *astuple(self._settings.sync)]
 
     @cached_property
     def _model(self) -> bundles.Model | None:

@@ -64,7 +64,7 @@ def whistler(monkeypatch: pytest.MonkeyPatch):
     opened = pretended_foley()
     monkeypatch.setattr(pipeline.bundles, "find", lambda task, named=None: Path(task))
     monkeypatch.setattr(pipeline.bundles, "open_bundle", lambda folder, **how: opened)
-    monkeypatch.setattr(pipeline, "_load_sync", lambda settings: None)
+    monkeypatch.setattr(pipeline, "_find_sync", lambda settings: None)
     monkeypatch.setitem(pipeline._OPEN, "sync", lambda settings: None)
     # The command silences hooks for its whole process.
     monkeypatch.delenv("AVASSIST_HOOKS", raising=False)
@@ -325,6 +325,23 @@ def test_a_take_can_be_asked_whether_it_is_in_step(tmp_path: Path) -> None:
     sound = replace(picture, kind="sound", path=tmp_path / "take.wav")
     asked = pipeline._InStep(pipeline.Settings(tasks=("foley",)))(Shot(picture, sound, "overlap"))
     assert asked.audio_early_s == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize("other", ["another network", "another search", "nobody asked"])
+def test_takes_are_not_kept_for_another_judge_of_them(other, project: Path, avassist, monkeypatch) -> None:
+    words = ("foley", project / "cut.otio", "-o", project / "out.otio", "-q")
+    assert avassist(*words) == 0
+    if other == "another network":
+        card = SimpleNamespace(graphs={"main": SimpleNamespace(sha256="f00")})
+        monkeypatch.setattr(pipeline.bundles.Card, "read", lambda folder: card)
+        monkeypatch.setattr(pipeline, "_find_sync", lambda settings: project)
+        monkeypatch.setattr(pipeline, "_load_sync", lambda settings: None)
+    if other == "another search":
+        wider = pipeline.sync.Options(max_offset_s=3.0)
+        made = pipeline.Settings
+        monkeypatch.setattr(pipeline, "Settings", lambda **given: made(**{**given, "sync": wider}))
+    assert avassist(*words, *["--no-sync-check"] * (other == "nobody asked")) == 0
+    assert len(list((project / "out.foley").iterdir())) == 2
 
 
 # What others make of it

@@ -97,6 +97,8 @@ class Network:
     bundle: Bundle
     in_step: Callable[[Shot], SyncFinding | PassedOver] | None = None
     """Whether a sound is in step with a picture."""
+    in_step_by: Sequence[Any] = ()
+    """What its answers depend on, as JSON values: another sync network ranks and moves takes otherwise."""
 
     # What a report says of it.
 
@@ -379,11 +381,12 @@ class _Making:
         """Of a take's file."""
         options, lead, prime = self._options, shot.lead, self._options.prime
         assert options.folder is not None
-        asks = options.check_sync and self._network.in_step is not None
+        asked = options.check_sync and self._network.in_step is not None
+        in_step_by = list(self._network.in_step_by) if asked else None
         primed_by = [content_key(prime.path), prime.start_s, prime.end_s] if prime is not None else None
         return options.folder / takes.name(
             sound, MADE_SO, _media(lead), lead.start_s, lead.duration_s, self._length(shot), target,
-            primed_by, asks, *made_by,
+            primed_by, in_step_by, *made_by,
         )  # fmt: skip
 
 
