@@ -74,7 +74,7 @@ class DecoderSettings:
     judge_lr: float = 3e-4
     judge: float = 0.8
     perceptual: float = 1.0
-    steps: int = 4000
+    steps: int = 2600
     round: int = 200
     precision: str = "bfloat16"
     save_minutes: float = 4.0
