@@ -352,10 +352,15 @@ class Window(QMainWindow):
         self._show_current()
 
     def _loaded(self, name: str, answer: object) -> None:
+        if self.session is None:
+            return  # of a timeline that is closed
         if name.startswith(OVERVIEW):
             if isinstance(answer, preview.Overview):
                 self._overviews[name.removeprefix(OVERVIEW)] = answer
                 self._show_overviews()
+            why = answer.why if isinstance(answer, preview.Overview) else str(answer or "")
+            if why:
+                self.say(why, is_error=True)
             return
         if isinstance(answer, Exception):
             self.viewer.screen_.show_frames(self.viewer.screen_._frames[:0], 1.0, str(answer))
@@ -440,7 +445,7 @@ class Window(QMainWindow):
         """Each file once, however many clips play it."""
         assert self.session is not None
         for path in dict.fromkeys(span.path for span in self._spans()):
-            self.loader.ask(f"{OVERVIEW}{path}", partial(_overview, path))
+            self.loader.ask(f"{OVERVIEW}{path}", partial(_overview, path), in_the_background=True)
 
     def _show_overviews(self) -> None:
         known = {
