@@ -116,6 +116,7 @@ def test_belief_is_drawn_with_a_line_where_the_person_has_set_it(viewer, entries
     viewer.show_entry(replace(entry, decision=Decision(ACCEPTED, early_s=-0.2)))
     assert belief.playhead.value() == pytest.approx(-0.2)
     viewer.show_at(1.5)
+    belief.show_at(1.5)
     assert belief.playhead.value() == pytest.approx(-0.2), "an offset isn't a moment"
     viewer.show_entry(of_sync(entries, posterior=None))
     assert not belief.isVisible()
@@ -175,7 +176,7 @@ def test_words_that_are_unsure_are_underlined_and_no_word_is_markup(viewer, entr
 
 def test_takes_are_drawn_and_the_one_that_plays_is_marked(qtbot, viewer, entries) -> None:
     entry = entries["foley"]
-    names = [take.name for take in entry.finding.takes]  # type: ignore[union-attr]
+    names = [take.name for take in entry.finding.takes]
     viewer.show_entry(replace(entry, decision=Decision(ACCEPTED, take=names[1])))
     viewer.show_close(entry, close(*map(sound, names)), 1)
     page = viewer.foley
