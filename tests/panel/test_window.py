@@ -207,6 +207,14 @@ def test_question_mark_shows_every_key(qtbot, window: Window) -> None:
     assert "1 – 9" in text
 
 
+def test_the_documentation_lists_the_same_keys() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "panel.md").read_text(encoding="utf-8")
+    for key in keys.KEYS:
+        if not key.action.startswith("take_"):
+            shown = ", ".join(f"**{each}**" for each in key.keys)
+            assert f"| {shown} | {key.words} |" in text
+
+
 def test_every_key_of_the_table_does_something(window: Window) -> None:
     assert set(window.actions_) == {key.action for key in keys.KEYS}
     strokes = [stroke for key in keys.KEYS for stroke in (*key.keys, *key.also)]
