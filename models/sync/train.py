@@ -5,8 +5,9 @@ In: scenes of `models.data`, rendered on the way. Out, in the folder: `sync.pt` 
 where it stopped: every step draws from its own seed, so a resumed run ends as an unbroken one.
 
 Cross-entropy over the 21 classes is the published loss. From nothing, selectors and sync transformer stay at
-ln 21 under it (over 5,000 windows even on frozen features that hold the answer). So the published road,
-extractors that learnt on something else X
+ln 21 under it (over 5,000 windows even on frozen features that hold the answer). So the published road is
+taken, extractors that learnt on something else first: here with the lag head, which learns from nothing, and
+only in the last stage with selectors and sync transformer.
 """
 
 from __future__ import annotations
