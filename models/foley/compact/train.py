@@ -77,7 +77,7 @@ def figures(out: Path, place: Path) -> dict[str, Any]:
         kind.name: [names[k] for k in kind.recordings(names) if not pool.is_apart(names[k])] for kind in KINDS
     }
     return {
-        "network": "compact Spectrogram VQGAN over kinds of sound and what EfficientNet-lite0 sees",
+        "network": "compact Spectrogram VQGAN over kinds of sound and classes of picture",
         "version": VERSION,
         "training": {
             "material": "single recordings, named below, laid out as scenes of ten seconds: steps, blows,"
