@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -356,6 +357,8 @@ class _NewTracks:
     def __init__(self, timelines: _Timelines) -> None:
         self.timelines = timelines
         self.ours: list[tuple[otio.schema.Stack, otio.schema.Track]] = []
+        self.laid: Counter[str] = Counter()
+        """How often each clip, by all that is in it."""
 
     def lay(self, edit: LayClip, target: Seen) -> None:
         """Put a new clip over a stretch of the timeline, on a track that is free from there on."""
@@ -408,11 +411,19 @@ class _NewTracks:
         audio_type: str,
     ) -> None:
         sound.metadata[NAMESPACE] = dict(note)
+        self._tell_apart(sound)
         free = self._free(stack, start, note, audio_type)
         silence = start - free.duration()
         if silence.value > 0:
             free.append(_gap(silence, note))
         free.append(sound)
+
+    def _tell_apart(self, sound: otio.schema.Clip) -> None:
+        """Of two equal clips Final Cut's XML holds the first only, twice: where the second stands is lost."""
+        written = sound.to_json_string()
+        if before := self.laid[written]:
+            sound.metadata[NAMESPACE]["copy"] = before + 1
+        self.laid[written] += 1
 
     def _free(
         self, stack: otio.schema.Stack, start: RationalTime, note: Mapping[str, Any], audio_type: str

@@ -398,6 +398,23 @@ def test_through_final_cuts_xml_the_sound_stands_where_it_stood(laid: Path, proj
     assert len(read(again).tracks) == 2
 
 
+def test_a_shot_that_comes_twice_has_both_its_sounds_in_final_cuts_xml(media: Path, project: Path, avassist):
+    film = otio.schema.ExternalReference(str(media / "film.mp4"), time_range(0, 150))
+    once, again = (otio.schema.Clip(name, film.clone(), time_range(0, 25)) for name in ("once", "again"))
+    cut = otio.schema.Timeline("cut")
+    gap = otio.schema.Gap(source_range=time_range(0, 50))
+    cut.tracks.append(otio.schema.Track("V1", [once, gap, again], kind="Video"))
+    cut.to_json_file(str(project / "twice.otio"))
+    for name in ("out.xml", "out.otio"):
+        assert avassist("foley", project / "twice.otio", "-o", project / name, "-q") == 0
+        sounds = [each for each in places.walk(read(project / name)) if each.place.kind == "sound"]
+        assert [each.place.at_s for each in sounds] == [0.0, 3.0]
+        assert len({places.media_name(each.clip) for each in sounds}) == 1
+    first = (project / "out.otio").read_bytes()
+    assert avassist("foley", project / "out.otio", "--in-place", "-q") == 0
+    assert (project / "out.otio").read_bytes() == first
+
+
 def test_a_timeline_that_carries_its_media_carries_the_take_that_plays(project: Path, avassist) -> None:
     out = project / "out.otioz"
     assert avassist("foley", project / "cut.otio", "-o", out, "--takes", 2, "-q") == 0
