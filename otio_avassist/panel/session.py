@@ -50,9 +50,7 @@ class Session:
         self._named = sidecar
         self.sidecar = self._read_sidecar()
         self.entries: dict[str, Entry] = {}
-        self.lines: list[pipeline.Line] = []
-        """All that was found. A stretch of media that is used twice is two lines and one entry: what is said
-        of one is said of the other, as it is kept by what it is of."""
+        self._lines: dict[tuple, pipeline.Line] = {}
         self.report: pipeline.Report | None = None
         """None until a look has come to its end, or was recalled."""
         self.said: dict[str, review.Decision] = {}
@@ -84,6 +82,12 @@ class Session:
         return max(ends, default=0.0)
 
     @property
+    def lines(self) -> tuple[pipeline.Line, ...]:
+        """All that was found. A stretch of media that is used twice is two lines and one entry: what is said
+        of one is said of the other, as it is kept by what it is of."""
+        return tuple(self._lines.values())
+
+    @property
     def missing(self) -> tuple[spans.Skipped, ...]:
         """Clips that can't be looked at, with the reason."""
         return tuple(each for each in self.spans.skipped if not each.on_purpose)
@@ -112,15 +116,22 @@ class Session:
         )
 
     def add(self, line: pipeline.Line) -> Entry:
-        """Take in a finding, under what is known to have been decided of it."""
-        self.lines.append(line)
+        """Take in a finding, under what is known to have been decided of it.
+
+        What was found before at the same place, by a look that was stopped perhaps, is replaced: else it
+        would be done twice.
+        """
+        self._lines[_place(line)] = line
         entry = self._entry(line, self._known(line))
-        return self.entries.setdefault(entry.id, entry)
+        shown = self.entries.setdefault(entry.id, entry)
+        if _place(shown.told) == _place(line):
+            self.entries[entry.id] = shown = entry
+        return shown
 
     def finish(self, report: pipeline.Report) -> None:
         """Take in the end of a look: what it found is all there is."""
         self.report = report
-        self.entries, self.lines = {}, []
+        self.entries, self._lines = {}, {}
         for line in report.findings:
             self.add(line)
         self.autosave()
@@ -148,9 +159,13 @@ class Session:
         return self._say(id_, early_s=early_s, state=review.ACCEPTED)
 
     def restore(self, id_: str, decision: review.Decision) -> review.Decision:
-        """Put back a decision as it was."""
-        before = self.entries[id_]
-        self.said.pop(id_, None)
+        """Put back a decision as it was; of a finding, too, that a later look didn't find any more."""
+        before = self.entries.get(id_)
+        former = self.said.pop(id_, None)
+        if before is None:
+            if decision.state != review.PROPOSED:
+                self.said[id_] = decision
+            return former or review.Decision(review.PROPOSED)
         if self._known(before.told) != decision:
             self.said[id_] = decision
         self.entries[id_] = self._entry(before.told, decision)
@@ -229,7 +244,7 @@ class Session:
     # Inside
 
     def _settled(self, *, accepted_only: bool) -> pipeline.Assisted:
-        lines = tuple(self.lines)
+        lines = self.lines
         report = self.report or pipeline.Report(
             lines, (), (), "", 0.0, self.rate, self.start_timecode_s, self.path
         )
@@ -320,6 +335,12 @@ class Session:
         self.said, self._saved, self.recovered = {}, {}, 0
         for id_, entry in self.entries.items():
             self.entries[id_] = self._entry(entry.told, self._known(entry.told))
+
+
+def _place(line: pipeline.Line) -> tuple:
+    """A finding, and the clips that it is of: the same stretch may stand in the timeline twice."""
+    shot = line.finding.shot
+    return line.finding.id, *(span and span.address for span in (shot.picture, shot.sound))
 
 
 def _who() -> str:

@@ -249,7 +249,12 @@ class Window(QMainWindow):
     def _changed(self, id_: str) -> None:
         """A decision is another one now: said, undone, or done again."""
         assert self.session is not None
-        entry = self.session.entries[id_]
+        self._titled()
+        self._autosave_soon.start(AUTOSAVE_MS)
+        entry = self.session.entries.get(id_)
+        if entry is None:
+            self.say("What that was said of isn't found any more.")
+            return
         self.model.update_entry(entry)
         self.list.refresh_count()
         if not self._marks.isActive():
@@ -258,8 +263,6 @@ class Window(QMainWindow):
             self._show_current()
         else:
             self.list.select(id_)
-        self._titled()
-        self._autosave_soon.start(AUTOSAVE_MS)
 
     # Files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import opentimelineio as otio
@@ -166,11 +167,38 @@ def test_decisions_kept_are_dated_and_say_who(session: Session) -> None:
 
 
 def test_a_stretch_that_is_used_twice_is_decided_once_and_mended_twice(session: Session) -> None:
-    line = session.entries[of(session, "captions")[0]].line
-    session.add(line)
+    first, second = (session.entries[id_].told for id_ in of(session, "captions"))
+    shot = first.finding.shot
+    there = replace(shot, picture=replace(shot.picture, address=second.finding.shot.picture.address))
+    session.add(replace(first, finding=replace(first.finding, shot=there)))
     assert len(session.entries) == 5
-    session.decide(line.finding.id, "accepted")
+    session.decide(first.finding.id, "accepted")
     assert sum(1 for each in session._settled(accepted_only=True).report.findings if each.outcome.edits) == 2
+
+
+def test_what_a_second_look_finds_again_is_done_once(session: Session, tmp_path: Path) -> None:
+    """Also where it was stopped half-way."""
+    session.finish(report(session))
+    for id_ in session.entries:
+        session.decide(id_, "accepted")
+    assert session.apply(str(tmp_path / "once.otio")) == "once.otio: 5 of 5 applied"
+    for line in session.lines[:3]:
+        session.add(line)
+    assert session.apply(str(tmp_path / "twice.otio")) == "twice.otio: 5 of 5 applied"
+    once, twice = (otio.adapters.read_from_file(str(tmp_path / name)) for name in ("once.otio", "twice.otio"))
+    assert once.is_equivalent_to(twice)
+
+
+def test_what_was_said_of_a_finding_that_is_gone_is_undone_and_done_again(session: Session) -> None:
+    id_, line = of(session, "sync")[0], session.lines[0]
+    former = session.decide(id_, "rejected")
+    after = session.entries[id_].decision
+    rest = tuple(each for each in session.lines if each.finding.id != id_)
+    session.finish(replace(report(session), findings=rest))
+    assert session.restore(id_, former) == after
+    assert not session.dirty
+    assert session.restore(id_, after).state == "proposed"
+    assert session.add(line).state == "rejected"
 
 
 def report(session: Session) -> pipeline.Report:
