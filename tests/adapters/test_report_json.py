@@ -118,3 +118,9 @@ def test_a_sound_that_was_made_says_what_it_is_and_what_was_measured_of_each_tak
     assert second["path"] == "/cut/mended.foley/foley_rain_000000000002.wav"
     assert (theirs["takes"][0]["seed"], theirs["takes"][0]["loudness_lufs"]) == (None, None)
     assert (none["takes"], none["action"], none["applied"]) == ([], "abstained", False)
+
+
+def test_every_key_of_a_sound_and_of_its_takes_is_explained_to_its_readers(foley):
+    page = (Path(__file__).parents[2] / "docs" / "reading-a-report.md").read_text("utf-8")
+    rain = parsed(foley)["findings"][0]
+    assert [key for key in sorted({*rain, *rain["takes"][0]}) if f"`{key}`" not in page] == []
