@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,8 @@ class Session:
         """How many decisions come from a session that ended before it was saved."""
         self.spans = self._read_spans()
         self._saved: dict[str, review.Decision] = {}
+        self._keeping, self._asked, self._written = threading.Lock(), 0, 0
+        self._told: tuple[pipeline.Report, str] | None = None
         self._recall()
 
     # What there is
@@ -190,15 +194,30 @@ class Session:
         Raises:
             OutputError: the folder can't be written to.
         """
-        kept: dict[str, Any] = {
+        self.keeping()()
+
+    def keeping(self) -> Callable[[], None]:
+        """What keeps all as it stands now, and may be called beside the window: thousands of findings take a
+        while. Of several the latest counts, whichever comes to its end last.
+        """
+        self._asked += 1
+        number, report = self._asked, self.report
+        head = {
             "schema": SCHEMA,
-            "fingerprint": recall.fingerprint(self.root, self.settings),
             "saved": not self.dirty,
             "decisions": {id_: said.to_json() for id_, said in self.said.items()},
         }
-        if self.report is not None:
-            kept["found"] = recall.to_json(self.report)
-        files.write_text(self.review_path, json.dumps(kept, indent=1, allow_nan=False) + "\n")
+
+        def keep() -> None:
+            with self._keeping:
+                if number < self._written:
+                    return
+                kept = json.dumps({**head, "fingerprint": self._fingerprint}, indent=1, allow_nan=False)
+                found = f',\n "found": {self._as_json(report)}' if report is not None else ""
+                files.write_text(self.review_path, f"{kept.removesuffix(chr(10) + '}')}{found}\n}}\n")
+                self._written = number
+
+        return keep
 
     def save(self) -> str:
         """Write what was decided into the sidecar and, where an output is known, all that was accepted there.
@@ -211,13 +230,13 @@ class Session:
         """
         if self.output is not None:
             return self.apply(self.output)
-        settled = self._settled(accepted_only=True)
+        said, settled = self._settled(accepted_only=True)
         beside = files.sidecar_of(self.path)
         if beside is None:
             raise OutputError(f"{self.path}: nothing can stand beside it; apply to a file instead")
         record = dict(self.sidecar or {}) | {"schema": review.SCHEMA, "findings": settled.sidecar["findings"]}
         review.write_sidecar(beside, record)
-        self._is_saved()
+        self._is_saved(said)
         return f"decisions: {beside.name}"
 
     def apply(self, output: str, *, accepted_only: bool = True) -> str:
@@ -231,30 +250,42 @@ class Session:
             raise UsageError(
                 f"{output}: is the timeline that is open; it is never replaced: choose another name"
             )
-        settled = self._settled(accepted_only=accepted_only)
+        said, settled = self._settled(accepted_only=accepted_only)
         files.write(settled.timeline, output)
         beside = files.sidecar_of(output)
         if beside is not None and settled.sidecar:
             review.write_sidecar(beside, settled.sidecar)
         self.output = output
-        self._is_saved()
+        self._is_saved(said)
         done = sum(1 for line in settled.report.findings if line.outcome.edits)
         return f"{Path(output).name}: {done} of {len(settled.report.findings)} applied"
 
     # Inside
 
-    def _settled(self, *, accepted_only: bool) -> pipeline.Assisted:
-        lines = self.lines
+    @cached_property
+    def _fingerprint(self) -> str:
+        """The timeline is never changed, nor what was asked for."""
+        return recall.fingerprint(self.root, self.settings)
+
+    def _as_json(self, report: pipeline.Report) -> str:
+        """Of the same findings made once, however often decisions about them are kept."""
+        if self._told is None or self._told[0] is not report:
+            self._told = report, json.dumps(recall.to_json(report), allow_nan=False)
+        return self._told[1]
+
+    def _settled(self, *, accepted_only: bool) -> tuple[dict[str, review.Decision], pipeline.Assisted]:
+        """(what was said until now, what that leads to); findings may come in meanwhile."""
+        said, lines = dict(self.said), self.lines
         report = self.report or pipeline.Report(
             lines, (), (), "", 0.0, self.rate, self.start_timecode_s, self.path
         )
-        return pipeline.settle(
-            self.root, replace(report, findings=lines), self.said, self.settings,
+        return said, pipeline.settle(
+            self.root, replace(report, findings=lines), said, self.settings,
             sidecar=self.sidecar, accepted_only=accepted_only,
         )  # fmt: skip
 
-    def _is_saved(self) -> None:
-        self._saved = dict(self.said)
+    def _is_saved(self, said: dict[str, review.Decision]) -> None:
+        self._saved = said
         self.autosave()
 
     def _say(self, id_: str, **said: Any) -> review.Decision:
@@ -324,7 +355,7 @@ class Session:
             self._saved = dict(self.said)
         else:
             self.recovered = len(self.said)
-        if kept.get("fingerprint") == recall.fingerprint(self.root, self.settings) and "found" in kept:
+        if kept.get("fingerprint") == self._fingerprint and "found" in kept:
             report = recall.from_json(kept["found"], str(self.review_path), self.settings)
             self.report = report
             for line in report.findings:

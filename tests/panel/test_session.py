@@ -9,7 +9,7 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import pipeline, review
+from otio_avassist import pipeline, recall, review
 from otio_avassist.errors import AvAssistError, UsageError
 from otio_avassist.panel.session import Session
 from tests.panel import scene
@@ -123,6 +123,31 @@ def test_findings_are_forgotten_when_the_cut_is_another_one_and_decisions_stay(
     assert again.said[sync].state == "rejected"
 
 
+def test_what_is_kept_late_does_not_replace_what_was_said_since(session: Session, cut: Path) -> None:
+    """Keeping goes on beside the window, and the disk may take its time."""
+    first, second = of(session, "sync")
+    session.decide(first, "rejected")
+    late = session.keeping()
+    session.decide(second, "rejected")
+    session.keeping()()
+    late()
+    assert set(Session(str(cut), session.settings).said) == {first, second}
+
+
+def test_findings_are_written_out_once_however_often_decisions_are_kept(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    told, looked = recall.to_json, recall.fingerprint
+    monkeypatch.setattr(recall, "to_json", lambda *given: made.append("findings") or told(*given))
+    monkeypatch.setattr(recall, "fingerprint", lambda *given: made.append("fingerprint") or looked(*given))
+    session.finish(report(session))
+    for id_ in session.entries:
+        session.decide(id_, "accepted")
+        session.autosave()
+    assert sorted(made) == ["findings", "fingerprint"]
+
+
 def test_half_a_review_file_is_no_reason_not_to_open(session: Session, cut: Path) -> None:
     session.autosave()
     session.review_path.write_text(session.review_path.read_text()[:40])
@@ -173,7 +198,7 @@ def test_a_stretch_that_is_used_twice_is_decided_once_and_mended_twice(session: 
     session.add(replace(first, finding=replace(first.finding, shot=there)))
     assert len(session.entries) == 5
     session.decide(first.finding.id, "accepted")
-    assert sum(1 for each in session._settled(accepted_only=True).report.findings if each.outcome.edits) == 2
+    assert sum(1 for each in settled(session) if each.outcome.edits) == 2
 
 
 def test_what_a_second_look_finds_again_is_done_once(session: Session, tmp_path: Path) -> None:
@@ -199,6 +224,10 @@ def test_what_was_said_of_a_finding_that_is_gone_is_undone_and_done_again(sessio
     assert not session.dirty
     assert session.restore(id_, after).state == "proposed"
     assert session.add(line).state == "rejected"
+
+
+def settled(session: Session) -> tuple[pipeline.Line, ...]:
+    return session._settled(accepted_only=True)[1].report.findings
 
 
 def report(session: Session) -> pipeline.Report:
