@@ -41,7 +41,8 @@ demo: $(PLAIN)
 test: $(TRAIN)
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
 
-lint: $(DEV)
+# mypy reads what the panel is built on.
+lint: $(PANEL)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

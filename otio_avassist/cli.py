@@ -244,12 +244,12 @@ def review(
     **options: Any,
 ) -> None:
     """Go through what is found in a window: see it, hear it, accept or reject it."""
-    from otio_avassist.errors import UsageError
+    from otio_avassist.errors import AvAssistError
 
     try:
         from otio_avassist.panel.app import open_panel
     except ImportError as error:
-        raise UsageError(
+        raise AvAssistError(
             f"the panel needs PySide6 and pyqtgraph: pip install 'otio-avassist[panel]' ({error})"
         ) from error
     wanted = tuple(filter(None, map(str.strip, tasks.split(","))))

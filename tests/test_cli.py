@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import opentimelineio as otio
 import pytest
@@ -139,6 +140,35 @@ def test_only_what_was_accepted_is_done_where_that_is_asked_for(
     sidecar.write_text(json.dumps({"schema": "avassist-sidecar.1", "findings": {id_: kept}}))
     assert avassist(*asked, "--sidecar", sidecar) == 0
     assert sound_start(out) == 50 - 0.2 * FPS
+
+
+def test_review_opens_the_panel_with_what_was_asked_for(
+    project: Path, avassist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list = []
+
+    def open_panel(path, settings, *, output, sidecar) -> int:
+        opened.append((path, settings.tasks, settings.foley.folder, output, sidecar))
+        return 7
+
+    # What it stands on isn't needed to hear what it is told.
+    monkeypatch.setitem(sys.modules, "otio_avassist.panel.app", SimpleNamespace(open_panel=open_panel))
+    cut, out = str(project / "cut.otio"), str(tmp_path / "decided.otio")
+    sidecar, sounds = tmp_path / "said.json", tmp_path / "sounds"
+    asked = ("--tasks", "sync, foley", "-o", out, "--sidecar", sidecar, "--foley-dir", sounds)
+    assert avassist("review", cut, *asked) == 7
+    assert opened == [(cut, ("sync", "foley"), sounds, out, sidecar)]
+
+
+def test_review_without_qt_says_what_to_install(
+    project: Path, avassist, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [each for each in sys.modules if each.startswith("otio_avassist.panel.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "PySide6", None)
+    assert avassist("review", project / "cut.otio") == 1
+    assert "the panel needs PySide6" in (said := capsys.readouterr().err)
+    assert "pip install 'otio-avassist[panel]'" in said
 
 
 def test_in_place_replaces_the_input(project: Path, avassist, tmp_path: Path) -> None:
