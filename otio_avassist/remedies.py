@@ -154,7 +154,7 @@ def edit_for(
         decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
         text: of captions: a person's own wording, which counts for more than the network's.
         take: of foley: the name of the take that a person chose, which counts for more than the ranking.
-        early_s: of sync: how early the sound is as a person set it, which is a yes to moving it so.
+        early_s: of sync: how early the sound is as a person set it; counts where it is accepted.
         url_of: of foley: how the timeline spells the name of a file.
         provenance: who found it (version, bundle, options): plain JSON, kept in the metadata.
     """
@@ -162,7 +162,7 @@ def edit_for(
         return _caption(finding, on, decision, text, provenance or {})
     if isinstance(finding, FoleyFinding):
         return _foley(finding, decision, take, url_of, provenance or {})
-    if early_s is not None and decision != "rejected":
+    if early_s is not None and decision == "accepted":
         set_by_hand = replace(finding, audio_early_s=early_s, within_s=0.0)
         return _slip(
             set_by_hand, min_confidence, "accepted", provenance or {}, propose=propose, detach=detach

@@ -13,7 +13,8 @@ off, where a person has seen it better.
 
 Which one counts: a finding's own id before one that is alike; of the root's metadata, that of our markers
 and clips, and the sidecar, the decision with the latest `when`, else the first of these three that says
-anything. Nothing here is dated unless the person's decision was: same input, same bytes.
+anything, where a bare yes or no gives way to the same with more to it. Nothing here is dated unless the
+person's decision was: same input, same bytes.
 """
 
 from __future__ import annotations
@@ -236,7 +237,9 @@ def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | N
     kept = _findings(sidecar)
     said: dict[str, Decision] = {}
     for id_, decision in (*_of_root(root), *_of_items(root), *_of_sidecar(kept)):
-        if id_ not in said or decision.when > said[id_].when:
+        known = said.get(id_)
+        # A bare yes, as our clips have it, takes nothing back of the same yes with an offset or words.
+        if known is None or decision.when > known.when or known == Decision(decision.state):
             said[id_] = decision
     for id_, laid, words in _reworded(root, kept):
         known = said.get(id_, Decision(PROPOSED))

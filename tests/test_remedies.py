@@ -149,3 +149,29 @@ def test_a_persons_wording_is_laid_instead_of_the_networks() -> None:
     assert marker.comment == marker.note["text"] == outcome.words == "Rex barks at the postman."
     assert marker.name.startswith("Rex barks")
     assert marker.note["state"] == "accepted"
+
+
+UNKNOWN = {"evidence": (Evidence("clap", None, 0.0, "nothing strikes"),), "method": "none", "confidence": 0.0}
+
+
+def test_a_yes_to_no_answer_moves_nothing() -> None:
+    outcome = decide(simple(), None, decision="accepted", facts=UNKNOWN)
+    assert (outcome.action, outcome.edits) == ("abstained", ())
+
+
+def test_an_offset_that_a_person_set_is_mended_however_little_was_known() -> None:
+    cut = simple()
+    outcome = remedies.edit_for(finding(cut, None, **UNKNOWN), decision="accepted", early_s=0.2)
+    assert (outcome.action, outcome.slip_frames) == ("slipped", 5)
+    assert edits.apply(cut, outcome.edits).tracks[1][0].source_range == time_range(95, 100)
+
+
+@pytest.mark.parametrize("decision", ["proposed", "rejected"])
+def test_an_offset_that_a_person_set_and_took_back_moves_nothing(decision: str) -> None:
+    outcome = remedies.edit_for(finding(simple(), None, **UNKNOWN), decision=decision, early_s=0.2)
+    assert outcome.edits == ()
+
+
+def test_a_person_may_set_that_sound_is_in_step() -> None:
+    outcome = remedies.edit_for(finding(simple(), 0.4), decision="accepted", early_s=0.0)
+    assert (outcome.action, outcome.edits) == ("in step", ())

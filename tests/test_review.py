@@ -365,3 +365,27 @@ def test_the_sidecar_keeps_what_other_tasks_did() -> None:
     assert edits.strip(laid, later).timeline.tracks[1][0].source_range == cut.tracks[1][0].source_range
     _, sync_again = run(laid, finding(cut, 0.4), sidecar=later)
     assert sync_again["laid"] == both["laid"]
+
+
+def test_an_offset_that_a_person_set_is_kept_with_the_decision() -> None:
+    cut = simple()
+    found = finding(cut, 0.4)
+    decided = review.decide(cut, found.id, "accepted", early_s=-0.04)
+    assert review.decisions(decided).of(found) == review.Decision("accepted", early_s=-0.04)
+    assert review.Decision("accepted", early_s=0.0).to_json() == {"state": "accepted", "audio_early_s": 0.0}
+    unknown = {"state": "accepted", "audio_early_s": "soon"}
+    assert review.Decision.from_json(unknown) == review.Decision("accepted")
+
+
+def test_a_bare_yes_in_our_clip_takes_back_no_offset_that_the_sidecar_knows() -> None:
+    cut = simple()
+    found = finding(cut, 0.4)
+    cut.tracks[1][0].metadata["otio_avassist"] = {"finding": found.id, "state": "accepted"}
+
+    def sidecar(**said) -> dict:
+        return {"schema": review.SCHEMA, "findings": {found.id: {"task": "sync", "decision": said}}}
+
+    same = review.decisions(cut, sidecar(state="accepted", audio_early_s=0.2)).of(found)
+    assert same == review.Decision("accepted", early_s=0.2)
+    other = review.decisions(cut, sidecar(state="rejected", audio_early_s=0.2)).of(found)
+    assert other == review.Decision("accepted")
