@@ -82,13 +82,16 @@ def fingerprint(root: otio.core.SerializableObject, settings: pipeline.Settings)
     for name in ("propose", "detach", "min_confidence", "strict", "output_dir", "media_root", "path_map"):
         asked.pop(name)  # of no matter to what is found
     content = otio.adapters.write_to_string(stripped, "otio_json")
-    parts = [content, json.dumps(asked, sort_keys=True), *map(_card, settings.tasks)]
+    judges = ("sync",) if "foley" in settings.tasks else ()
+    tasks = dict.fromkeys((*settings.tasks, *judges))
+    named = [] if settings.bundle is None else [_card(task, settings.bundle) for task in tasks]
+    parts = [content, json.dumps(asked, sort_keys=True), *(_card(task) for task in tasks), *named]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _card(task: str) -> str:
+def _card(task: str, named: Path | None = None) -> str:
     try:
-        return (bundles.find(task) / "card.json").read_text(encoding="utf-8")
+        return (bundles.find(task, named) / "card.json").read_text(encoding="utf-8")
     except (BundleError, OSError):
         return ""
 

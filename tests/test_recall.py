@@ -74,3 +74,19 @@ def test_a_fingerprint_changes_with_the_cut_and_with_what_was_asked(tmp_path: Pa
     assert first != recall.fingerprint(root, replace(SETTINGS, tasks=("sync",)))
     root.tracks[0][0].source_range = cuts.time_range(3, 20)
     assert first != recall.fingerprint(root, SETTINGS)
+
+
+def test_a_fingerprint_changes_with_the_bundles_that_would_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {"sync": tmp_path / "sync", "foley": tmp_path / "foley", "named": tmp_path / "named"}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / "card.json").write_text(name)
+    monkeypatch.setattr(recall.bundles, "find", lambda task, named=None: named or folders[task])
+    settings = pipeline.Settings(tasks=("foley",), bundle=folders["named"])
+    # Foley asks the sync network about its takes.
+    for folder in folders.values():
+        before = recall.fingerprint(cuts.simple(), settings)
+        (folder / "card.json").write_text("trained longer")
+        assert recall.fingerprint(cuts.simple(), settings) != before
