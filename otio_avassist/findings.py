@@ -213,6 +213,8 @@ class PassedOver:
 
     shot: Shot
     reason: str
+    unread: bool = False
+    """Its media isn't there or can't be read."""
 
 
 def finding_id(task: str, shot: Shot) -> str:

@@ -36,6 +36,8 @@ class Clip:
     """None where it is left out."""
     reason: str = ""
     """Why it is left out."""
+    unread: bool = False
+    """Because its media isn't there or can't be read."""
     link: Hashable | None = None
     """What linked clips have in common."""
     moving: bool = False

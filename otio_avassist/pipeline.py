@@ -117,11 +117,13 @@ class Report:
     version: str = field(default_factory=lambda: version("otio-avassist"))
     looked_at: int = 0
     """How many shots a task looked at, whether or not it found anything in them; twice for two tasks."""
+    unread: bool = False
+    """There was something to look at, and nothing of it is there and can be read."""
 
     @property
     def all_abstained(self) -> bool:
-        """Something was looked at, and nothing could be said of any of it."""
-        looked = bool(self.findings) or self.looked_at > 0
+        """Something was looked at, or should have been, and nothing could be said of any of it."""
+        looked = bool(self.findings) or self.looked_at > 0 or self.unread
         return looked and not any(_says_something(line) for line in self.findings)
 
     @property
@@ -277,7 +279,7 @@ def _walk(
     looked = spans.read_spans(timeline, _locator(settings), probe)
     lines: list[Line] = []
     skipped = list(looked.skipped)
-    looked_at = 0
+    looked_at = left_alone = 0
     for task in tasks:
         if task != tasks[0]:
             looked = spans.read_spans(timeline, _locator(settings), probe)
@@ -297,6 +299,7 @@ def _walk(
             led_to.append(line := _line(each, heeded, settings, asked[task], spell))
             tell(line)
         looked_at += len(shots) - len(passed_over)
+        left_alone += len(not_wanted)
         skipped += [each for passed in not_wanted for each in _skipped(passed, on_purpose=True)]
         skipped += [each for passed in passed_over for each in _skipped(passed)]
         lines += led_to
@@ -314,6 +317,7 @@ def _walk(
         rate=looked.rate,
         start_timecode_s=looked.start_timecode_s,
         looked_at=looked_at,
+        unread=looked_at + left_alone == 0 and any(each.unread for each in skipped),
     )
 
 
@@ -615,7 +619,14 @@ def _skipped(found: PassedOver, *, on_purpose: bool = False) -> list[spans.Skipp
     clips = {span.address: span for span in (found.shot.picture, found.shot.sound) if span is not None}
     return [
         spans.Skipped(
-            where.track, where.track_index, where.clip, where.clip_index, found.reason, span.url, on_purpose
+            where.track,
+            where.track_index,
+            where.clip,
+            where.clip_index,
+            found.reason,
+            span.url,
+            on_purpose,
+            found.unread,
         )
         for where, span in clips.items()
     ]

@@ -123,6 +123,8 @@ class Skipped:
     """The url as written, where there is one."""
     on_purpose: bool = False
     """Nothing is amiss with it: nobody wanted it looked at."""
+    unread: bool = False
+    """Its media isn't there or can't be read."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def read_spans(root: otio.core.SerializableObject, locator: Locator, probe: Prob
         clip = _look(each, locator, probe)
         by_timeline[each.place.timeline].append(clip)
         if clip.span is None:
-            skipped.append(_skipped(each, clip.reason))
+            skipped.append(_skipped(each, clip))
     shots = [shot for clips in by_timeline.values() for shot in _shots(clips)]
     rate = places.timeline_rate(root, seen)
     clips_of = {timeline: tuple(clips) for timeline, clips in by_timeline.items()}
@@ -187,18 +189,20 @@ def cut(span: MediaSpan, start_s: float, end_s: float) -> MediaSpan:
     return replace(span, start_s=span.start_s + head_s, duration_s=end_s - start_s, record_start_s=start_s)
 
 
-def _skipped(seen: Seen, reason: str) -> Skipped:
+def _skipped(seen: Seen, clip: pairing.Clip) -> Skipped:
     where = seen.address
     url, ours = url_of(seen.clip.media_reference), is_our_sound(seen.clip)
-    return Skipped(where.track, where.track_index, where.clip, where.clip_index, reason, url, ours)
+    return Skipped(
+        where.track, where.track_index, where.clip, where.clip_index, clip.reason, url, ours, clip.unread
+    )
 
 
 class _LeftOutError(Exception):
-    """Why a clip can't be looked at, in words; `plays` as in `pairing.Clip`."""
+    """Why a clip can't be looked at, in words; `plays` and `unread` as in `pairing.Clip`."""
 
-    def __init__(self, reason: str, *, plays: bool = True) -> None:
+    def __init__(self, reason: str, *, plays: bool = True, unread: bool = False) -> None:
         super().__init__(reason)
-        self.plays = plays
+        self.plays, self.unread = plays, unread
 
 
 def _look(seen: Seen, locator: Locator, probe: Probe) -> pairing.Clip:
@@ -220,7 +224,8 @@ def _look(seen: Seen, locator: Locator, probe: Probe) -> pairing.Clip:
         path, info = _media(seen, locator, probe)
         span = _span(seen, path, info)
     except _LeftOutError as error:
-        return replace(clip, reason=str(error), plays=place.plays and error.plays)
+        plays = place.plays and error.plays
+        return replace(clip, reason=str(error), plays=plays, unread=error.unread)
     record = span.record_start_s, span.record_start_s + span.duration_s
     return replace(
         clip, kind=span.kind, record=record, span=span, moving=info.has_picture, sounding=info.has_sound
@@ -290,7 +295,7 @@ def _media(seen: Seen, locator: Locator, probe: Probe) -> tuple[Path, MediaInfo]
     reference = seen.clip.media_reference
     found = locator.locate(url_of(reference))
     if found.path is None:
-        raise _LeftOutError(found.words)
+        raise _LeftOutError(found.words, unread=True)
     try:
         if isinstance(reference, otio.schema.ImageSequenceReference):
             path = _pattern(found.path, reference)
@@ -298,7 +303,7 @@ def _media(seen: Seen, locator: Locator, probe: Probe) -> tuple[Path, MediaInfo]
         else:
             path, info = found.path, probe(found.path)
     except MediaError as error:
-        raise _LeftOutError(str(error)) from error
+        raise _LeftOutError(str(error), unread=True) from error
     _check_holds(seen.place.kind, path, info)
     return path, info
 

@@ -238,10 +238,18 @@ def test_an_unreadable_clip_does_not_stop_the_rest(project: Path, avassist, tmp_
 
 def test_all_missing_media_is_listed_in_one_pass(avassist, tmp_path: Path) -> None:
     a_cut(Path("/nowhere")).to_json_file(str(tmp_path / "cut.otio"))
-    assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "--report", tmp_path / "r.json", "-q") == 0
+    assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "--report", tmp_path / "r.json", "-q") == 3
     reasons = [each["reason"] for each in json.loads((tmp_path / "r.json").read_text())["skipped"]]
     assert len(reasons) == 2
     assert all("not found" in reason for reason in reasons)
+
+
+def test_titles_alone_are_nothing_that_went_wrong(avassist, tmp_path: Path) -> None:
+    title = otio.schema.Clip("title", otio.schema.MissingReference(), frames(0, 50))
+    cut = otio.schema.Timeline("cut")
+    cut.tracks.append(otio.schema.Track("V1", [title], kind="Video"))
+    cut.to_json_file(str(tmp_path / "cut.otio"))
+    assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "-q") == 0
     assert avassist("sync", tmp_path / "cut.otio", "--dry-run", "--strict", "-q") == 3
 
 
@@ -530,7 +538,7 @@ def test_captions_that_have_nothing_to_say_end_with_3(
     assert avassist("captions", project / "cut.otio", "-o", tmp_path / "out.otio") == 3
     assert "nothing to say" in capsys.readouterr().out
     a_cut(Path("/nowhere")).to_json_file(str(tmp_path / "cut.otio"))
-    assert avassist("captions", tmp_path / "cut.otio", "--dry-run", "-q") == 0  # nothing was looked at
+    assert avassist("captions", tmp_path / "cut.otio", "--dry-run", "-q") == 3  # nothing could be
 
 
 def test_without_a_network_captions_say_so_and_write_nothing(

@@ -124,6 +124,27 @@ def test_a_shot_whose_pictures_cannot_be_decoded_is_passed_over_and_the_others_g
     assert ["broken" in str(each) for each in told["skipped"]] == [True]
 
 
+@pytest.mark.parametrize("what", ["missing", "no film", "no picture in it"])
+def test_where_no_media_can_be_read_the_command_does_not_end_well(what, tmp_path, avassist):
+    if what == "no film":
+        (tmp_path / "red.mkv").write_bytes(b"no film")
+    if what == "no picture in it":
+        whole = paint(tmp_path / "red.mkv", [(RED, 2)], fps=FPS).read_bytes()
+        (tmp_path / "red.mkv").write_bytes(whole[: len(whole) // 3] + bytes(len(whole) - len(whole) // 3))
+    cut = a_cut(tmp_path, ("red.mkv", 0, 50))
+    code, said = avassist(cut, "-o", tmp_path / "out.otio", "--report", tmp_path / "report.json")
+    assert code == 3, said
+    assert laid(tmp_path / "out.otio") == []
+    told = report(tmp_path / "report.json")
+    assert (told["findings"], len(told["skipped"])) == ([], 1)
+
+
+def test_what_is_missing_matters_not_where_nothing_is_wanted(tmp_path, avassist):
+    paint(tmp_path / "red.mp4", [(RED, 2)], sounds=[(400.0, 2)], fps=FPS)
+    code, said = avassist(a_cut(tmp_path, ("red.mp4", 0, 25), ("lost.mp4", 0, 25)), "-o", tmp_path / "o.otio")
+    assert code == 0, said
+
+
 @pytest.mark.parametrize("frames", [1, 5], ids=["a single frame", "0.2 s"])
 def test_the_shortest_shots_get_a_sound_as_long_as_they_are(frames, tmp_path, avassist):
     paint(tmp_path / "red.mp4", [(RED, 2)], fps=FPS)

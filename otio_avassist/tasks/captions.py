@@ -147,12 +147,12 @@ def analyse(
         try:
             seen = looking.at(each, tick)
         except MediaError as error:
-            yield from (PassedOver(shot, str(error)) for shot in each.shots)
+            yield from (PassedOver(shot, str(error), unread=True) for shot in each.shots)
         else:
             for shot in each.shots:
                 why = seen.why_not(shot)
                 if why:
-                    yield PassedOver(shot, why)
+                    yield PassedOver(shot, why, unread=why == seen.problem)
                 else:
                     found += _on_shot(shot, seen, captioner.numbers.labels)
                     found += _said_on_shot(shot, seen) if options.say_speech else ()

@@ -146,7 +146,7 @@ def analyse(
         try:
             yield making.of(shot, tick)
         except MediaError as error:
-            yield PassedOver(shot, str(error))
+            yield PassedOver(shot, str(error), unread=True)
         done_s += shot.lead.duration_s
     if making.new_folder is not None:
         takes.drop_empty(making.new_folder)

@@ -161,7 +161,7 @@ def analyse(
         try:
             heard = listen(each, model, options, tick)
         except MediaError as error:
-            yield from (PassedOver(shot, str(error)) for shot in each.shots)
+            yield from (PassedOver(shot, str(error), unread=True) for shot in each.shots)
         else:
             yield from (_finding(shot, each, heard, options) for shot in each.shots)
         done_s += each.duration_s
