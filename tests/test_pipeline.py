@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import opentimelineio as otio
 import pytest
 
-from otio_avassist import bundles, edits, pipeline, review, spans
+from otio_avassist import bundles, edits, pipeline, review, spans, wanted
 from otio_avassist.errors import BundleError, TimelineError
-from otio_avassist.findings import CaptionFinding, PassedOver, SyncFinding
+from otio_avassist.findings import CaptionFinding, FoleyFinding, PassedOver, SyncFinding
 from otio_avassist.tasks import captions
 from tests import pretend
-from tests.cuts import clip, gap, simple, timeline, track
+from tests.cuts import clip, gap, simple, take, timeline, track
 from tests.test_timelines import Everywhere, probe
 
 
@@ -252,16 +252,51 @@ def settled(root, report, *, state="accepted", tasks=("sync", "captions"), **oth
     return pipeline.settle(root, report, decided, pipeline.Settings(tasks=tasks), **others)
 
 
-@pytest.mark.parametrize("task", ["sync", "captions"])
-def test_what_was_looked_at_and_accepted_is_what_a_run_does_with_these_decisions(
-    teller: Teller, task: str
+@pytest.mark.parametrize("tasks", [("sync",), ("captions",), ("sync", "captions")])
+@pytest.mark.parametrize("state", review.STATES)
+def test_what_was_looked_at_and_decided_is_what_a_run_does_with_these_decisions(
+    teller: Teller, tasks: tuple[str, ...], state: str
 ) -> None:
-    report = pipeline.look(cut(), pipeline.Settings(tasks=(task,)))
-    accepted = settled(cut(), report, tasks=(task,))
-    decided = {line.finding.id: review.Decision("accepted") for line in report.findings}
-    at_once = run(review.decide_all(cut(), decided), task)
-    assert accepted.timeline.to_json_string() == at_once.timeline.to_json_string()
-    assert accepted.sidecar == at_once.sidecar
+    root = cut()
+    # With handle enough: a slip that trims the shot moves what captions speak of, too.
+    root.tracks[1][0].source_range = root.tracks[1][1].source_range
+    report = pipeline.look(root, pipeline.Settings(tasks=tasks))
+    after = settled(root, report, tasks=tasks, state=state)
+    decided = {line.finding.id: review.Decision(state) for line in report.findings}
+    at_once = run(review.decide_all(root, decided), *tasks)
+    assert after.timeline.to_json_string() == at_once.timeline.to_json_string()
+    assert after.sidecar == at_once.sidecar
+
+
+def make_takes(shots, network, options, progress):
+    for shot in shots:
+        lead = shot.lead
+        yield FoleyFinding(
+            shot, lead.record_start_s, lead.record_start_s + lead.duration_s, lead.start_s,
+            "rain", "generated", (take(1, lead.duration_s), take(2, lead.duration_s)), 0.8,
+        )  # fmt: skip
+
+
+def test_a_take_that_was_chosen_after_a_look_is_laid_as_a_run_lays_it(
+    teller: Teller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pipeline.TASKS, "foley", SimpleNamespace(analyse=make_takes))
+    monkeypatch.setitem(pipeline._OPEN, "foley", lambda settings: None)
+    silent = timeline(track("Video", clip("a.mov"), clip("b.mov")))
+    settings = pipeline.Settings(tasks=("foley",), wish=wanted.Wish("all"))
+    report = pipeline.look(silent, settings)
+    first, second = (line.finding.id for line in report.findings)
+    decided = {
+        first: review.Decision("accepted", take=take(2).name),
+        second: review.Decision("rejected"),
+    }
+    done = pipeline.settle(silent, report, decided, settings)
+    [laid] = [each for each in done.timeline.audio_tracks()[0] if isinstance(each, otio.schema.Clip)]
+    assert laid.media_reference.target_url.endswith(take(2).name)
+    at_once = pipeline.assist(review.decide_all(silent, decided), settings)
+    assert done.timeline.to_json_string() == at_once.timeline.to_json_string()
+    again = pipeline.assist(done.timeline, settings, sidecar=done.sidecar)
+    assert again.timeline.to_json_string() == done.timeline.to_json_string()
 
 
 def test_to_look_moves_nothing_whatever_was_decided_before(teller: Teller) -> None:
