@@ -1,18 +1,48 @@
 """Work beside the window: what is slow is done in other threads, and the window is told by signals.
 
 A `Look` is an analysis; `Loader` fetches pictures and sounds of what is in sight, the latest wish first.
+`wait_for` does what a person waits for.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QRunnable, QThread, QThreadPool, Signal
+from PySide6.QtCore import QEventLoop, QObject, QRunnable, QThread, QThreadPool, Signal
 
 from otio_avassist.errors import AvAssistError, CancelledError
 from otio_avassist.panel.session import Session
+
+Answer = TypeVar("Answer")
+
+
+def wait_for(work: Callable[[], Answer]) -> Answer:
+    """The answer of slow work, or its error. Windows are drawn meanwhile; keys and clicks wait their turn."""
+    worker, loop = _Work(work), QEventLoop()
+    worker.finished.connect(loop.quit)
+    worker.start()
+    # Whether it ends before or after this is called: its word comes through the loop.
+    loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+    worker.wait()
+    if worker.error is not None:
+        raise worker.error
+    return worker.answer
+
+
+class _Work(QThread):
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+        self.answer: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.answer = self._work()
+        except BaseException as error:  # raised again where it is waited for
+            self.error = error
 
 
 class Look(QThread):
@@ -39,6 +69,7 @@ class Look(QThread):
     def run(self) -> None:
         try:
             report = self._session.look(self._progress, self.found.emit)
+            self._session.spell_out(report)
         except CancelledError:
             self.failed.emit("")
         except AvAssistError as error:

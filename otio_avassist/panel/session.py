@@ -132,13 +132,16 @@ class Session:
             self.entries[entry.id] = shown = entry
         return shown
 
+    def spell_out(self, report: pipeline.Report) -> None:
+        """Make what `keeping` is going to write of it, while that is nobody's waiting time."""
+        _ = self._as_json(report), self._fingerprint
+
     def finish(self, report: pipeline.Report) -> None:
         """Take in the end of a look: what it found is all there is."""
         self.report = report
         self.entries, self._lines = {}, {}
         for line in report.findings:
             self.add(line)
-        self.autosave()
 
     # What a person says
 

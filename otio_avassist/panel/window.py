@@ -10,14 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QKeySequence, QShortcut, QUndoStack
 from PySide6.QtWidgets import (
     QApplication,
+    QAbstractButton,
+    QAbstractSpinBox,
     QFileDialog,
+    QComboBox,
     QLabel,
     QLineEdit,
     QMainWindow,
@@ -39,7 +42,7 @@ from otio_avassist.panel.commands import Say
 from otio_avassist.panel.entries import Entry
 from otio_avassist.panel.findings_model import FindingsModel
 from otio_avassist.panel.findings_view import FindingsView
-from otio_avassist.panel.loader import Loader, Look
+from otio_avassist.panel.loader import Loader, Look, wait_for
 from otio_avassist.panel.player import Player
 from otio_avassist.panel.session import Session
 from otio_avassist.panel.strip import Strip
@@ -51,7 +54,8 @@ AUTOSAVE_MS = 1500
 """After the last decision; a person who goes on deciding isn't interrupted by the disk."""
 MARKS_MS = 120
 """Marks are drawn anew at most so often while findings come in."""
-CLOSE, OVERVIEW = "close", "overview:"
+CLOSE, OVERVIEW, KEEP = "close", "overview:", "keep:"
+Answer = TypeVar("Answer")
 
 
 class Window(QMainWindow):
@@ -67,6 +71,11 @@ class Window(QMainWindow):
         """(title, question, answers separated by |) -> the answer; tests put their own here."""
         self.playing = 1
         self._overviews: dict[str, preview.Overview] = {}
+        self._leaving: list[Look] = []
+        """Stopped, and on their way to the next step at which they see it."""
+        self._kept = True
+        """Whether all that was said and found is kept beside the timeline."""
+        self._waits = False
         self.undo_stack = QUndoStack(self)
         self.player, self.loader = Player(self), Loader(self)
         self.model = FindingsModel(self)
@@ -83,6 +92,8 @@ class Window(QMainWindow):
         """Show a session; what isn't known of it yet is looked for."""
         self._stop_look()
         self.session, self.settings = session, session.settings
+        self._autosave_soon.stop()
+        self._kept = True
         self.undo_stack.clear()
         self._overviews.clear()
         self.strip.set_overviews({})
@@ -109,7 +120,7 @@ class Window(QMainWindow):
             foley = replace(foley, folder=output_dir / f"{Path(path).stem}.foley", dry_run=False)
         settings = replace(self.settings, base_dir=output_dir, output_dir=output_dir, foley=foley)
         try:
-            session = Session(path, settings)
+            session = self._wait(partial(Session, path, settings))
         except AvAssistError as error:
             self.say(str(error), is_error=True)
             return False
@@ -121,6 +132,7 @@ class Window(QMainWindow):
         if self.session is None or not self.session.dirty:
             return True
         count = sum(1 for id_ in self.session.said if id_ in self.session.entries)
+            self._keep_now()
         answer = self.ask(
             "Not saved", f"{count} decision{'' if count == 1 else 's'} not saved yet.", "Save|Discard|Cancel"
         )
@@ -128,7 +140,8 @@ class Window(QMainWindow):
             return self.save()
         if answer == "Discard":
             self.session.forget()
-            self._autosave()
+            self._kept = False
+            self._keep_now()
         return answer == "Discard"
 
     # Looking
@@ -150,16 +163,25 @@ class Window(QMainWindow):
 
     def _stop_look(self) -> None:
         if self.look is not None:
+    def cancel_look(self) -> None:
+        """Ask it to stop; it says so itself when it has."""
+        if self.look is not None:
+            self.look.stop()
+
             look, self.look = self.look, None
             look.stop()
             for signal in (look.progressed, look.found, look.ended, look.failed):
                 with contextlib.suppress(RuntimeError):
                     signal.disconnect()
-            look.wait()
+            self._leaving.append(look)
+            look.finished.connect(self._left)
             self._idle()
 
     def _progress(self, done_s: float, total_s: float, what: str) -> None:
         self.bar.setRange(0, 1000)
+    def _left(self) -> None:
+        self._leaving = [look for look in self._leaving if not look.isFinished()]
+
         self.bar.setValue(round(1000 * done_s / max(total_s, 1e-9)))
         self.bar.setFormat(f"{what} %p %")
 
@@ -178,10 +200,8 @@ class Window(QMainWindow):
             return
         self.look = None
         self._idle()
-        try:
-            self.session.finish(report)
-        except AvAssistError as error:
-            self.say(f"not kept: {error}", is_error=True)
+        self.session.finish(report)
+        self._keep_soon(0)
         self.model.set_entries(self.session.entries.values())
         self._draw_marks()
         skipped = len([each for each in report.skipped if not each.on_purpose])
@@ -250,7 +270,7 @@ class Window(QMainWindow):
         """A decision is another one now: said, undone, or done again."""
         assert self.session is not None
         self._titled()
-        self._autosave_soon.start(AUTOSAVE_MS)
+        self._keep_soon(AUTOSAVE_MS)
         entry = self.session.entries.get(id_)
         if entry is None:
             self.say("What that was said of isn't found any more.")
@@ -283,7 +303,7 @@ class Window(QMainWindow):
 
     def _written(self, write: Callable[[], str]) -> bool:
         try:
-            self.say(f"Written: {write()}")
+            self.say(f"Written: {self._wait(write)}")
         except AvAssistError as error:
             self.say(str(error), is_error=True)
             return False
@@ -294,15 +314,37 @@ class Window(QMainWindow):
     def _autosave(self) -> None:
         if self.session is None:
             return
+    def _keep_soon(self, wait_ms: int) -> None:
+        self._kept = False
+        self._autosave_soon.start(wait_ms)
+
         try:
-            self.session.autosave()
-        except AvAssistError as error:
-            self.say(f"decisions can't be kept beside the timeline: {error}", is_error=True)
+            return wait_for(work)
+        finally:
+            self._waits = False
 
     def relink(self) -> None:
         """Search a folder that a person names for missing media."""
-        if self.session is None:
-            return
+        if self.session is not None:
+            keep = self.session.keeping()
+            self.loader.ask(f"{KEEP}{self.session.path}", lambda _stale: keep())
+
+    def _keep_now(self) -> None:
+        """Before the session goes."""
+        self._autosave_soon.stop()
+        if self.session is not None and not self._kept:
+            try:
+                self._wait(self.session.keeping())
+                self._kept = True
+            except AvAssistError as error:
+                self._is_not_kept(error)
+
+    def _is_not_kept(self, why: Exception) -> None:
+        self.say(f"decisions can't be kept beside the timeline: {why}", is_error=True)
+
+    def _wait(self, work: Callable[[], Answer]) -> Answer:
+        """Do what takes a while; the window can't be closed meanwhile, and nothing dropped on it."""
+        self._waits = True
         folder = QFileDialog.getExistingDirectory(
             self, "Where is the media?", str(Path(self.session.path).parent)
         )
@@ -311,7 +353,7 @@ class Window(QMainWindow):
 
     def relink_to(self, folder: Path) -> None:
         assert self.session is not None
-        found = self.session.relink(folder)
+        found = self._wait(partial(self.session.relink, folder))
         self.settings = self.session.settings
         self.say(f"{found} clips found in {folder.name}" if found else f"nothing of it in {folder.name}")
         self._show_timeline()
@@ -321,6 +363,7 @@ class Window(QMainWindow):
             self.start_look()
 
     # Showing
+            self._stop_look()
 
     @property
     def entry(self) -> Entry | None:
@@ -358,6 +401,12 @@ class Window(QMainWindow):
         if self.session is None:
             return  # of a timeline that is closed
         if name.startswith(OVERVIEW):
+        if name.startswith(KEEP):
+            if isinstance(answer, Exception):
+                self._is_not_kept(answer)
+            elif not self._autosave_soon.isActive():
+                self._kept = True
+            return
             if isinstance(answer, preview.Overview):
                 self._overviews[name.removeprefix(OVERVIEW)] = answer
                 self._show_overviews()
@@ -479,7 +528,7 @@ class Window(QMainWindow):
             session.forget()
             self.model.set_entries(session.entries.values())
             self._draw_marks()
-            self._autosave()
+            self._keep_soon(0)
 
     def _ask(self, title: str, question: str, answers: str) -> str:
         box = QMessageBox(QMessageBox.Icon.Question, title, question, parent=self)
@@ -497,7 +546,7 @@ class Window(QMainWindow):
         self.bar, self.cancel = QProgressBar(), QPushButton("Stop")
         self.bar.setAccessibleName("Progress")
         self.bar.setMaximumWidth(320)
-        self.cancel.clicked.connect(lambda: self.look.stop() if self.look is not None else None)
+        self.cancel.clicked.connect(self.cancel_look)
         self.sound_words = QLabel(self.player.silent_because)
         self.statusBar().addPermanentWidget(self.sound_words)
         self.statusBar().addPermanentWidget(self.bar)
@@ -562,7 +611,9 @@ class Window(QMainWindow):
             "open": self._open_asked,
             "find": self.list.search.setFocus,
             "zoom_in": partial(self.strip.zoom, 1.5),
+            "cancel": self.cancel_look,
             "zoom_out": partial(self.strip.zoom, 1 / 1.5),
+            "relink": self.relink,
             "fit": self.strip.fit,
             "help": self.show_keys,
         }
@@ -582,14 +633,16 @@ class Window(QMainWindow):
         QApplication.instance().focusChanged.connect(self._focus_changed)  # type: ignore[union-attr]
 
     def _focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:
-        """While words are typed, keys of one letter are letters."""
-        types = isinstance(now, QLineEdit)
+        """In a field, letters are letters and arrows are its own; a button is pressed by Space."""
+        types = isinstance(now, QLineEdit | QAbstractSpinBox | QComboBox)
         for key in keys.KEYS:
             if not any("Ctrl" in each or each.startswith("F2") for each in key.keys):
                 self.actions_[key.action].setEnabled(not types)
 
     def _connect(self) -> None:
         self.list.current_changed.connect(self._current_changed)
+        if isinstance(now, QAbstractButton):
+            self.actions_["play"].setEnabled(False)
         self.strip.picked.connect(self._pick)
         self.strip.seeked.connect(self._seeked)
         self.viewer.decided.connect(self.decide)
@@ -632,12 +685,14 @@ class Window(QMainWindow):
         files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         for path in files[:1]:
             if Path(path).is_dir() and self.session is not None:
+        if self._waits:
+            return
                 self.relink_to(Path(path))
             else:
                 self.open_path(path)
 
     def closeEvent(self, event: Any) -> None:
-        if not self.may_leave():
+        if self._waits or not self.may_leave():
             event.ignore()
             return
         self._stop_look()
@@ -645,6 +700,9 @@ class Window(QMainWindow):
         self.loader.close()
         event.accept()
 
+        self.hide()  # a look sees at its next step that it is to end, and nobody need watch that
+        for look in self._leaving:
+            look.wait()
 
 def _overview(path: Path, stopped: preview.Stopped) -> preview.Overview | None:
     return preview.overview(path, stopped=stopped)
