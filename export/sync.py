@@ -23,8 +23,9 @@ from models.sync.config import Clip, SyncConfig
 from models.sync.sparsesync import SparseSync
 from otio_avassist import bundles
 from otio_avassist.bundles import Card
+from otio_avassist.tasks.sync import LOOKED
 
-ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest logit, PyTorch in 32 bits against onnxruntime
+ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest value, PyTorch in 32 bits against onnxruntime
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,25 @@ class Exported:
 
 
 class SyncGraph(nn.Module):
-    """The graph's signature: `vis` (B, T, 3, H, W), `aud` (B, 1, F, Ta) -> `logits` (B, K)."""
+    """The graph's signature: `vis` (B, T, 3, H, W), `aud` (B, 1, F, Ta) -> `logits` (B, K).
+
+    Where there are selectors, also where they looked: `v_looked` (B, layers, heads, k, t, h, w) and
+    `a_looked` (B, layers, heads, k, f, t), each summing to 1 over its last axes. They stand in the graph
+    anyhow: nothing is computed for them.
+    """
 
     def __init__(self, network: SparseSync) -> None:
         super().__init__()
         self.network = network
+        self.outputs = ("logits", *(LOOKED if network.transformer.v_selector is not None else ()))
+        """What the graph calls them."""
 
-    def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
-        """As `SparseSync.forward`."""
-        return self.network(vis, aud)
+    def forward(self, vis: Tensor, aud: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """As `SparseSync.read`, of which these are the parts."""
+        reading = self.network.read(vis, aud)
+        if reading.v_looked is None or reading.a_looked is None:
+            return reading.logits
+        return reading.logits, reading.v_looked, reading.a_looked
 
 
 def export_sync(
@@ -72,13 +83,13 @@ def export_sync(
     module = SyncGraph(network).eval()
 
     with in_place_of(out) as folder:
-        write_graph(module, _inputs(config.clip, 2), ["logits"], folder / "sync.onnx")
+        write_graph(module, _inputs(config.clip, 2), module.outputs, folder / "sync.onnx")
         graph = describe(folder / "sync.onnx")
         others = [_inputs(config.clip, count) for count in (1, 3)]
         parity: dict[str, Any] = check(module, folder / "sync.onnx", others, ALLOWED)
         if fp16:
             halves = {name: x.half() for name, x in _inputs(config.clip, 2).items()}
-            write_graph(copy.deepcopy(module).half(), halves, ["logits"], folder / "sync.fp16.onnx")
+            write_graph(copy.deepcopy(module).half(), halves, module.outputs, folder / "sync.fp16.onnx")
             graph = replace(graph, fp16=describe(folder / "sync.fp16.onnx"))
             parity["fp16"] = check(module, folder / "sync.fp16.onnx", others, ALLOWED_HALF)
         card = Card(

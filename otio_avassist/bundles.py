@@ -318,11 +318,21 @@ class Model:
         first = self._session.get_inputs()[0].shape[0]
         return self.card.batch if self.device != "cpu" and not isinstance(first, int) else 1
 
-    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What can be asked for."""
+        return tuple(each.name for each in self._session.get_outputs())
+
+    def __call__(self, *only: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Ask the network: inputs by their names in the graph, in any float type; float32 comes back.
 
+        Args:
+            only: the outputs that are wanted; no other is brought back from the device. None named: all.
+            inputs: all that the graph takes.
+
         Raises:
-            BundleError: inputs that the graph doesn't take, or the device gave up (out of memory).
+            BundleError: inputs that the graph doesn't take, outputs that it doesn't give, or the device gave
+                up (out of memory).
         """
         import numpy as np
 
@@ -330,12 +340,19 @@ class Model:
             raise BundleError(
                 f"{self.card.network}: wanted inputs {', '.join(self._types)}, got {', '.join(inputs)}"
             )
+        names = only or self.outputs
+        if not set(names) <= set(self.outputs):
+            raise BundleError(
+                f"{self.card.network}: asked for {', '.join(names)}, there is {', '.join(self.outputs)}"
+            )
         arrays = {name: np.ascontiguousarray(value, self._types[name]) for name, value in inputs.items()}
         try:
-            outputs = self._session.run(None, arrays) if self._bound is None else self._run_bound(arrays)
+            if self._bound is None:
+                outputs = self._session.run(list(names), arrays)
+            else:
+                outputs = self._run_bound(names, arrays)
         except Exception as error:  # onnxruntime's own have no common base
             raise BundleError(f"{self.card.network} on {self.device}: {first_line(error)}") from error
-        names = (each.name for each in self._session.get_outputs())
         return {
             name: value.astype(np.float32) if value.dtype == np.float16 else value
             for name, value in zip(names, outputs, strict=True)
@@ -350,7 +367,7 @@ class Model:
         """
         return Loop(self, self._session, batch, capacity)
 
-    def _run_bound(self, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def _run_bound(self, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Inputs go into memory of the device kept from call to call; outputs stay there until read."""
         import onnxruntime as ort
 
@@ -364,8 +381,8 @@ class Model:
             else:
                 self._bound[name] = ort.OrtValue.ortvalue_from_numpy(array, place, 0)
             binding.bind_ortvalue_input(name, self._bound[name])
-        for output in self._session.get_outputs():
-            binding.bind_output(output.name, place)
+        for name in names:
+            binding.bind_output(name, place)
         binding.synchronize_inputs()
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()

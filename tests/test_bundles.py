@@ -137,6 +137,30 @@ def test_inputs_that_the_graph_does_not_take_are_named(tmp_path):
         model(x=np.zeros((1, 4)))
 
 
+TWICE = DOUBLE.replace("logits) {", "logits, float[batch, 3] looked) {").replace(
+    "Add(x, x)", "Add(x, x) looked = Sub(x, x)"
+)
+
+
+@pytest.mark.parametrize("bind", [False, True], ids=["plain", "bound"])
+def test_only_the_outputs_that_were_asked_for_come_back(tmp_path, bind):
+    model = bundles.load(make_bundle(tmp_path, TWICE), device="cpu", bind=bind)
+    x = np.ones((2, 3))
+    assert model.outputs == ("logits", "looked")
+    for asked in (("logits",), ("looked",), ("looked", "logits")):
+        answer = model(*asked, x=x)
+        assert tuple(answer) == asked
+        for name in asked:
+            np.testing.assert_array_equal(answer[name], {"logits": 2 * x, "looked": 0 * x}[name])
+    assert list(model(x=x)) == ["logits", "looked"]
+
+
+def test_an_output_that_the_graph_does_not_give_is_named(tmp_path):
+    model = bundles.load(make_bundle(tmp_path), device="cpu")
+    with pytest.raises(BundleError, match="asked for looked, there is logits"):
+        model("looked", x=np.zeros((1, 3)))
+
+
 def test_bound_memory_gives_what_a_plain_run_gives(tmp_path):
     folder = make_bundle(tmp_path)
     plain, bound = bundles.load(folder, device="cpu"), bundles.load(folder, device="cpu", bind=True)

@@ -288,7 +288,7 @@ def checkpoint_scorer(path: Path) -> tuple[Scorer, Clip]:
 def bundle_scorer(folder: Path) -> tuple[Scorer, Clip]:
     """A bundle as the plugin runs it, on the CPU."""
     model = bundles.load(folder, device="cpu")
-    return lambda vis, aud: model(vis=vis, aud=aud)["logits"], Clip(**model.card.preprocessing)
+    return lambda vis, aud: model("logits", vis=vis, aud=aud)["logits"], Clip(**model.card.preprocessing)
 
 
 def _without_names(figure: dict[str, object]) -> dict[str, object]:

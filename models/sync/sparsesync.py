@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -223,6 +223,10 @@ class SparseSync(nn.Module):
         """Logits (B, classes) of pictures (B, T, 3, H, W) and spectrograms (B, 1, F, Ta)."""
         return self.compare(*self.features(vis, aud))
 
+    def read(self, vis: Tensor, aud: Tensor) -> Reading:
+        """Every stage of `forward`, where the selectors looked among them; arguments as there."""
+        return self._reading(*self.features(vis, aud))
+
     def features(self, vis: Tensor, aud: Tensor) -> tuple[Tensor, Tensor]:
         """What is seen (B, d, t, h, w) and heard (B, d, f, t), each by itself; arguments as of `forward`."""
         # (B, 3, T, H, W) <- (B, T, 3, H, W)
@@ -235,8 +239,11 @@ class SparseSync(nn.Module):
         Raises:
             ValueError: the backbones left other blocks than the config says.
         """
-        logits = self.transformer(v, a).logits
-        return logits if self.lag is None else logits + self.lag(v, a)
+        return self._reading(v, a).logits
+
+    def _reading(self, v: Tensor, a: Tensor) -> Reading:
+        reading = self.transformer(v, a)
+        return reading if self.lag is None else replace(reading, logits=reading.logits + self.lag(v, a))
 
 
 def from_released_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

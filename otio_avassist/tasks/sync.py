@@ -55,6 +55,10 @@ PICTURE_SIDE = 96
 """Short side in pixels where no network asks for its own."""
 
 
+LOOKED = ("v_looked", "a_looked")
+"""Outputs that a network's graph may have beside `logits`: where its selectors looked, and listened. They are
+(B, layers, heads, k, t, h, w) and (B, layers, heads, k, f, t), and sum to 1 over what is seen or heard."""
+
 Tick = Callable[[float], None]
 """Told how many seconds of a pool have been looked at."""
 

@@ -95,12 +95,52 @@ def test_the_runtime_gives_pytorchs_logits_for_any_batch(
     np.testing.assert_allclose(logits, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
+def test_the_graph_also_tells_where_the_selectors_looked(bundle: Path, network: SparseSync) -> None:
+    model = bundles.load(bundle, device="cpu")
+    assert model.outputs == ("logits", "v_looked", "a_looked")
+    inputs, _ = _asked(network, 3)
+    told = model(**inputs)
+    with torch.inference_mode():
+        reading = network.read(*(torch.from_numpy(inputs[name]) for name in ("vis", "aud")))
+    for name, wanted in (("v_looked", reading.v_looked), ("a_looked", reading.a_looked)):
+        assert wanted is not None
+        assert model.card.graphs["main"].outputs[name][1:] == tuple(wanted.shape[1:])
+        np.testing.assert_allclose(told[name], wanted.numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(told[name].reshape(*told[name].shape[:4], -1).sum(-1), 1, atol=1e-5)
+        assert model.card.parity[name] < 1e-5
+
+
+def test_where_they_looked_costs_nothing_that_is_computed(bundle: Path, network: SparseSync) -> None:
+    """onnxruntime runs a graph's every node, whatever is asked for: those that lead to the maps alone put
+    into order what stands there anyhow, and the logits stay the same to the bit."""
+    graph = onnx.load(bundle / "sync.onnx").graph
+
+    def needed(output: str) -> dict[str, str]:
+        made_by = {name: node for node in graph.node for name in node.output}
+        waiting, found = [output], {}
+        while waiting:
+            node = made_by.get(waiting.pop())
+            if node is not None and node.name not in found:
+                found[node.name] = node.op_type
+                waiting.extend(node.input)
+        return found
+
+    usual = needed("logits")
+    more = {
+        kind for name in ("v_looked", "a_looked") for node, kind in needed(name).items() if node not in usual
+    }
+    assert more <= {"Reshape", "Unsqueeze", "Concat", "Shape", "Gather", "Slice", "Squeeze", "Cast"}
+    model = bundles.load(bundle, device="cpu")
+    inputs, _ = _asked(network, 2)
+    np.testing.assert_array_equal(model("logits", **inputs)["logits"], model(**inputs)["logits"])
+
+
 def test_half_precision_answers_nearly_the_same(bundle: Path, network: SparseSync) -> None:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(bundle / "sync.fp16.onnx", providers=["CPUExecutionProvider"])
     inputs, wanted = _asked(network, 3)
-    (logits,) = session.run(None, {name: x.astype(np.float16) for name, x in inputs.items()})
+    (logits,) = session.run(["logits"], {name: x.astype(np.float16) for name, x in inputs.items()})
     np.testing.assert_allclose(logits, wanted, rtol=0, atol=0.03 * np.abs(wanted).max())
 
 

@@ -76,8 +76,8 @@ def sync_outputs(entry: Entry) -> Outputs:
     vfeat = network.vfeat_extractor(given["vis"].transpose(1, 2))
     afeat = network.afeat_extractor(given["aud"])
     v, a = network.v_bridge(vfeat), network.a_bridge(afeat)
-    reading = network.transformer(v, a)
-    logits = network.compare(v, a)
+    reading = network.read(given["vis"], given["aud"])
+    logits = network(given["vis"], given["aud"])
     outputs = {
         # The authors keep time before the channels.
         "vfeat": vfeat.transpose(1, 2),
@@ -88,7 +88,7 @@ def sync_outputs(entry: Entry) -> Outputs:
         "v_selected": reading.v_selected,
         "a_selected": reading.a_selected,
         "global_out": reading.joint,
-        "logits": logits,
+        "logits": reading.logits,
         "xattn_v_selector": reading.v_looked,
         "xattn_a_selector": reading.a_looked,
     }
