@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class SyncFinding:
     """Names of the other clips that were one piece of evidence with this one."""
     task: Literal["sync"] = field(default="sync", init=False)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return finding_id(self.task, self.shot)
 
@@ -120,7 +121,7 @@ class CaptionFinding:
         """How long it lasts on the timeline."""
         return self.end_s - self.start_s
 
-    @property
+    @cached_property
     def id(self) -> str:
         """As `finding_id`, but for the stretch of the event and not for that of its shot."""
         media = [span.media_name for span in (self.shot.picture, self.shot.sound) if span is not None]
@@ -197,7 +198,7 @@ class FoleyFinding:
         """How long it lasts on the timeline."""
         return self.end_s - self.start_s
 
-    @property
+    @cached_property
     def id(self) -> str:
         """As a caption's: by the stretch of media it is for, whatever it sounds like."""
         where = f"{self.media_start_s:.1f}+{self.duration_s:.1f}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from otio_avassist.errors import UsageError
 
@@ -17,6 +18,7 @@ _SPELLING = 0.006
 """23.976, 23.98 and 23.976024627685547 all mean 24000/1001."""
 
 
+@lru_cache(maxsize=256)
 def exact_rate(rate: float) -> Fraction:
     """The frame rate that editors mean by a rounded number.
 

@@ -114,3 +114,8 @@ class Entry:
     @cached_property
     def doubts(self) -> str:
         return "; ".join(self.finding.doubts)
+
+    @cached_property
+    def searched(self) -> str:
+        """What a search looks into: what it is, its clip and its doubts, in small letters."""
+        return "\n".join((self.what, self.address.clip, self.doubts)).lower()

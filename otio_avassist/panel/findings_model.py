@@ -6,7 +6,7 @@ alone: no window, no display.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -60,9 +60,7 @@ class Filter:
             return False
         if entry.finding.confidence < self.least:
             return False
-        text = self.text.lower()
-        words = (entry.what, entry.address.clip, entry.doubts)
-        return not text or any(text in each.lower() for each in words)
+        return not self.text or self.text.lower() in entry.searched
 
 
 class FindingsModel(QAbstractTableModel):
@@ -119,7 +117,9 @@ class FindingsModel(QAbstractTableModel):
 
     def count(self, states: Collection[str] = ()) -> int:
         """How many there are in all, shown or not, of these states or of any."""
-        return sum(1 for entry in self._all.values() if not states or entry.state in states)
+        if not states:
+            return len(self._all)
+        return sum(entry.state in states for entry in self._all.values())
 
     def next_row(self, row: int, step: int) -> int | None:
         """The nearest row in that direction that nobody has decided yet, else the nearest at all."""
@@ -138,17 +138,18 @@ class FindingsModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or index.row() >= len(self._shown):
             return None
-        entry = self._shown[index.row()]
-        if role == FindingRole:
-            return entry
-        if role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[index.column()].text(entry)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.line.outcome.words
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{COLUMNS[index.column()].title}: {COLUMNS[index.column()].text(entry)}"
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == COL_CONFIDENCE:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        entry, column = self._shown[index.row()], COLUMNS[index.column()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return column.text(entry)
+            case Qt.ItemDataRole.UserRole:  # FindingRole: a name alone would match anything
+                return entry
+            case Qt.ItemDataRole.ToolTipRole:
+                return entry.line.outcome.words
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"{column.title}: {column.text(entry)}"
+            case Qt.ItemDataRole.TextAlignmentRole if index.column() == COL_CONFIDENCE:
+                return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
     def headerData(
@@ -171,9 +172,10 @@ class FindingsModel(QAbstractTableModel):
         return COLUMNS[self._column].key(entry), entry.start_s
 
     def _place(self, entry: Entry) -> int:
+        # Behind those that are equal to it either way, as where all are sorted at once.
         if self._reverse:
             ascending = self._shown[::-1]
-            return len(ascending) - bisect_right(ascending, self._key(entry), key=self._key)
+            return len(ascending) - bisect_left(ascending, self._key(entry), key=self._key)
         return bisect_right(self._shown, self._key(entry), key=self._key)
 
     def _show(self) -> None:

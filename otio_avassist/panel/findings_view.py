@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from otio_avassist.panel import theme
-from otio_avassist.panel.entries import STATE_WORDS
+from otio_avassist.panel.entries import STATE_WORDS, Entry
 from otio_avassist.panel.findings_model import (
     COL_STATE,
     COL_TASK,
@@ -40,8 +40,6 @@ class Tinted(QStyledItemDelegate):
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Any) -> None:
         super().initStyleOption(option, index)
-        if index.column() not in (COL_STATE, COL_TASK):
-            return
         pairs = theme.STATES if index.column() == COL_STATE else theme.TASKS
         if (entry := index.data(FindingRole)) is not None:
             name = entry.state if index.column() == COL_STATE else entry.task
@@ -53,7 +51,8 @@ class FindingsView(QWidget):
     """Filters above, a table below; rows are of one height, so that thousands cost no more than a few."""
 
     current_changed = Signal(str)
-    """The id of the finding under the cursor; empty where there is none."""
+    """The id of the finding under the cursor; empty where there is none. Another order or another filter that
+    leaves it where it is isn't told: what plays goes on."""
 
     def __init__(self, model: FindingsModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,7 +60,9 @@ class FindingsView(QWidget):
         self.table = QTableView()
         self.table.setAccessibleName("Findings")
         self.table.setModel(model)
-        self.table.setItemDelegate(Tinted(self.table))
+        # The other columns are left to Qt's own: the less Python has a hand in, the smoother it scrolls.
+        for column in (COL_STATE, COL_TASK):
+            self.table.setItemDelegateForColumn(column, Tinted(self.table))
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -108,13 +109,14 @@ class FindingsView(QWidget):
         self.table.selectionModel().currentRowChanged.connect(self._current)
         model.modelReset.connect(self._again)
         model.rowsInserted.connect(self._counted)
-        self._id = ""
+        model.dataChanged.connect(self._renewed)
+        self._entry: Entry | None = None
         self._counted()
 
     @property
     def current(self) -> str:
         """Id of the finding under the cursor."""
-        return self._id
+        return self._entry.id if self._entry is not None else ""
 
     def select(self, id_: str) -> bool:
         """Go to a finding; False: the filters hide it."""
@@ -127,7 +129,7 @@ class FindingsView(QWidget):
 
     def step(self, step: int, *, undecided: bool = False) -> bool:
         """Go to the next (1) or the one before (-1); False: there is none."""
-        row = self.model.row_of(self._id)
+        row = self.model.row_of(self.current)
         start = (-1 if step > 0 else self.model.rowCount()) if row is None else row
         to = self.model.next_row(start, step) if undecided else start + step
         if to is None or not 0 <= to < self.model.rowCount():
@@ -145,17 +147,26 @@ class FindingsView(QWidget):
         )  # fmt: skip
 
     def _current(self, now: QModelIndex, _before: QModelIndex) -> None:
-        self._id = self.model.entry(now.row()).id if now.isValid() else ""
-        self.current_changed.emit(self._id)
+        self._go(self.model.entry(now.row()) if now.isValid() else None)
+
+    def _go(self, entry: Entry | None) -> None:
+        if entry is not self._entry:
+            self._entry = entry
+            self.current_changed.emit(self.current)
+
+    def _renewed(self) -> None:
+        """Something else is known of a row: of the one under the cursor, too, perhaps."""
+        row = self.model.row_of(self.current)
+        if row is not None:
+            self._entry = self.model.entry(row)
 
     def _again(self) -> None:
         """After another order or another filter, on what was current before, if it is still shown."""
-        kept = self._id
+        kept = self.current
         if not (kept and self.select(kept)) and self.model.rowCount():
             self.table.selectRow(0)
         elif not self.model.rowCount():
-            self._id = ""
-            self.current_changed.emit("")
+            self._go(None)
         self._counted()
 
     def _counted(self) -> None:

@@ -6,6 +6,7 @@ It calls `Session` and shows what comes of it; it decides nothing by itself.
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,11 +17,11 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QKeySequence, QShortcut, QUndoStack
 from PySide6.QtWidgets import (
-    QApplication,
     QAbstractButton,
     QAbstractSpinBox,
-    QFileDialog,
+    QApplication,
     QComboBox,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QMainWindow,
@@ -70,12 +71,12 @@ class Window(QMainWindow):
         self.ask: Callable[[str, str, str], str] = self._ask
         """(title, question, answers separated by |) -> the answer; tests put their own here."""
         self.playing = 1
-        self._overviews: dict[str, preview.Overview] = {}
         self._leaving: list[Look] = []
         """Stopped, and on their way to the next step at which they see it."""
         self._kept = True
         """Whether all that was said and found is kept beside the timeline."""
         self._waits = False
+        self._overviews: dict[str, preview.Overview] = {}
         self.undo_stack = QUndoStack(self)
         self.player, self.loader = Player(self), Loader(self)
         self.model = FindingsModel(self)
@@ -91,9 +92,9 @@ class Window(QMainWindow):
     def open(self, session: Session, *, look: bool = True) -> None:
         """Show a session; what isn't known of it yet is looked for."""
         self._stop_look()
-        self.session, self.settings = session, session.settings
         self._autosave_soon.stop()
         self._kept = True
+        self.session, self.settings = session, session.settings
         self.undo_stack.clear()
         self._overviews.clear()
         self.strip.set_overviews({})
@@ -107,6 +108,7 @@ class Window(QMainWindow):
             self._offer_recovered(session)
         self._fetch_overviews()
         self._titled()
+        _set_aside()
         if look and session.report is None:
             self.start_look()
 
@@ -130,9 +132,9 @@ class Window(QMainWindow):
     def may_leave(self) -> bool:
         """Whether the session may go: it is saved, or a person has said that it needn't be."""
         if self.session is None or not self.session.dirty:
+            self._keep_now()
             return True
         count = sum(1 for id_ in self.session.said if id_ in self.session.entries)
-            self._keep_now()
         answer = self.ask(
             "Not saved", f"{count} decision{'' if count == 1 else 's'} not saved yet.", "Save|Discard|Cancel"
         )
@@ -161,13 +163,13 @@ class Window(QMainWindow):
         self.say("Looking …")
         look.start()
 
-    def _stop_look(self) -> None:
-        if self.look is not None:
     def cancel_look(self) -> None:
         """Ask it to stop; it says so itself when it has."""
         if self.look is not None:
             self.look.stop()
 
+    def _stop_look(self) -> None:
+        if self.look is not None:
             look, self.look = self.look, None
             look.stop()
             for signal in (look.progressed, look.found, look.ended, look.failed):
@@ -177,11 +179,11 @@ class Window(QMainWindow):
             look.finished.connect(self._left)
             self._idle()
 
-    def _progress(self, done_s: float, total_s: float, what: str) -> None:
-        self.bar.setRange(0, 1000)
     def _left(self) -> None:
         self._leaving = [look for look in self._leaving if not look.isFinished()]
 
+    def _progress(self, done_s: float, total_s: float, what: str) -> None:
+        self.bar.setRange(0, 1000)
         self.bar.setValue(round(1000 * done_s / max(total_s, 1e-9)))
         self.bar.setFormat(f"{what} %p %")
 
@@ -204,6 +206,7 @@ class Window(QMainWindow):
         self._keep_soon(0)
         self.model.set_entries(self.session.entries.values())
         self._draw_marks()
+        _set_aside()
         skipped = len([each for each in report.skipped if not each.on_purpose])
         left = f", {skipped} clips skipped" if skipped else ""
         if not self.session.entries:
@@ -311,20 +314,11 @@ class Window(QMainWindow):
             self._titled()
         return True
 
-    def _autosave(self) -> None:
-        if self.session is None:
-            return
     def _keep_soon(self, wait_ms: int) -> None:
         self._kept = False
         self._autosave_soon.start(wait_ms)
 
-        try:
-            return wait_for(work)
-        finally:
-            self._waits = False
-
-    def relink(self) -> None:
-        """Search a folder that a person names for missing media."""
+    def _autosave(self) -> None:
         if self.session is not None:
             keep = self.session.keeping()
             self.loader.ask(f"{KEEP}{self.session.path}", lambda _stale: keep())
@@ -345,6 +339,15 @@ class Window(QMainWindow):
     def _wait(self, work: Callable[[], Answer]) -> Answer:
         """Do what takes a while; the window can't be closed meanwhile, and nothing dropped on it."""
         self._waits = True
+        try:
+            return wait_for(work)
+        finally:
+            self._waits = False
+
+    def relink(self) -> None:
+        """Search a folder that a person names for missing media."""
+        if self.session is None:
+            return
         folder = QFileDialog.getExistingDirectory(
             self, "Where is the media?", str(Path(self.session.path).parent)
         )
@@ -360,10 +363,10 @@ class Window(QMainWindow):
         self._show_missing()
         self._fetch_overviews()
         if found:
+            self._stop_look()
             self.start_look()
 
     # Showing
-            self._stop_look()
 
     @property
     def entry(self) -> Entry | None:
@@ -398,15 +401,15 @@ class Window(QMainWindow):
         self._show_current()
 
     def _loaded(self, name: str, answer: object) -> None:
-        if self.session is None:
-            return  # of a timeline that is closed
-        if name.startswith(OVERVIEW):
         if name.startswith(KEEP):
             if isinstance(answer, Exception):
                 self._is_not_kept(answer)
             elif not self._autosave_soon.isActive():
                 self._kept = True
             return
+        if self.session is None:
+            return  # of a timeline that is closed
+        if name.startswith(OVERVIEW):
             if isinstance(answer, preview.Overview):
                 self._overviews[name.removeprefix(OVERVIEW)] = answer
                 self._show_overviews()
@@ -608,12 +611,12 @@ class Window(QMainWindow):
             "save": self.save,
             "apply": self.apply,
             "look": self.start_look,
+            "cancel": self.cancel_look,
             "open": self._open_asked,
+            "relink": self.relink,
             "find": self.list.search.setFocus,
             "zoom_in": partial(self.strip.zoom, 1.5),
-            "cancel": self.cancel_look,
             "zoom_out": partial(self.strip.zoom, 1 / 1.5),
-            "relink": self.relink,
             "fit": self.strip.fit,
             "help": self.show_keys,
         }
@@ -638,11 +641,11 @@ class Window(QMainWindow):
         for key in keys.KEYS:
             if not any("Ctrl" in each or each.startswith("F2") for each in key.keys):
                 self.actions_[key.action].setEnabled(not types)
+        if isinstance(now, QAbstractButton):
+            self.actions_["play"].setEnabled(False)
 
     def _connect(self) -> None:
         self.list.current_changed.connect(self._current_changed)
-        if isinstance(now, QAbstractButton):
-            self.actions_["play"].setEnabled(False)
         self.strip.picked.connect(self._pick)
         self.strip.seeked.connect(self._seeked)
         self.viewer.decided.connect(self.decide)
@@ -682,11 +685,11 @@ class Window(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: Any) -> None:
+        if self._waits:
+            return
         files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         for path in files[:1]:
             if Path(path).is_dir() and self.session is not None:
-        if self._waits:
-            return
                 self.relink_to(Path(path))
             else:
                 self.open_path(path)
@@ -697,12 +700,20 @@ class Window(QMainWindow):
             return
         self._stop_look()
         self.player.stop()
-        self.loader.close()
-        event.accept()
-
         self.hide()  # a look sees at its next step that it is to end, and nobody need watch that
         for look in self._leaving:
             look.wait()
+        self.loader.close()
+        event.accept()
+
+
+def _set_aside() -> None:
+    """What stands now stays: the garbage collector needn't stop the window for a tenth of a second to search
+    thousands of findings once more."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
 
 def _overview(path: Path, stopped: preview.Stopped) -> preview.Overview | None:
     return preview.overview(path, stopped=stopped)

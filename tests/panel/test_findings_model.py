@@ -12,6 +12,7 @@ from otio_avassist.panel.entries import Entry
 from otio_avassist.panel.findings_model import (
     COL_CONFIDENCE,
     COL_STATE,
+    COL_TASK,
     COL_TIME,
     COL_WHAT,
     COLUMNS,
@@ -89,17 +90,20 @@ def test_filters_leave_what_was_asked_for(model: FindingsModel, wanted: Filter, 
     assert model.count() == 4
 
 
+@pytest.mark.parametrize("number", [COL_CONFIDENCE, COL_TASK])
 @pytest.mark.parametrize("order", Qt.SortOrder)
-def test_what_is_found_later_takes_its_place_in_the_order(entries: list[Entry], order) -> None:
+def test_what_is_found_later_takes_its_place_in_the_order(entries: list[Entry], order, number) -> None:
     model, all_at_once = FindingsModel(), FindingsModel()
     for each in (model, all_at_once):
-        each.sort(COL_CONFIDENCE, order)
-    for each in entries:
-        model.add_entry(each)
+        each.sort(number, order)
+    root = cuts.simple()
+    # Nothing tells these two from each other but their ids.
+    entries += [entry(cuts.caption(root, 1.0, end, "A bell rings.", confidence=0.3)) for end in (1.5, 1.8)]
+    for found in entries:
+        model.add_entry(found)
     all_at_once.set_entries(entries)
-    sure = column(model, COL_CONFIDENCE)
-    assert sure == column(all_at_once, COL_CONFIDENCE)
-    assert model.rowCount() == 4
+    assert model.rowCount() == 6
+    assert [model.entry(row).id for row in range(6)] == [all_at_once.entry(row).id for row in range(6)]
 
 
 def test_a_row_that_was_decided_stays_where_it_is_until_the_list_is_asked_anew(model: FindingsModel) -> None:
