@@ -465,6 +465,19 @@ def test_a_users_own_manifest_attaches_the_hook_of_one_task(project):
     assert sound_starts(project / "out.otio") == 50
 
 
+def test_a_hook_of_one_task_takes_an_argument_without_tasks(project):
+    """The hook that comes attached sees the same argument, and has nothing to complain of."""
+    attached = {"OTIO_SCHEMA": "PluginManifest.1", "hooks": {"pre_adapter_write": ["avassist_sync"]}}
+    (project / "own.json").write_text(json.dumps(attached))
+    ask = "avassist={'device': 'cpu', 'strict': True}"
+    files = ["-i", "cut.otio", "-o", "out.otio"]
+    done = tool("otioconvert", *files, "-H", ask, cwd=project, OTIO_PLUGIN_MANIFEST_PATH="own.json")
+    assert done.returncode == 0, done.stderr
+    assert runs_in(done.stderr) == 1
+    assert "tasks" not in done.stderr
+    assert sound_starts(project / "out.otio") == 50
+
+
 def test_environment_and_entry_point_both_naming_the_plugin_run_it_once(project):
     manifest = str(Path(__file__).resolve().parent.parent / "plugin_manifest.json")
     both = {"OTIO_PLUGIN_MANIFEST_PATH": manifest}

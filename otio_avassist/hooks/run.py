@@ -53,11 +53,19 @@ def _is_wanted(values: Mapping[str, Any], argument_map: Mapping[str, Any], task:
     if "tasks" in values and not values["tasks"]:
         return False
     if task is None and "tasks" not in values:
-        if config.ARGUMENT in argument_map:
+        if config.ARGUMENT in argument_map and not _others_are_attached():
             raise UsageError(f"{config.ARGUMENT}: says nothing of 'tasks', such as 'sync'")
         return False
     when = values.get("when", None if task else "write")
     return when is None or (when == "read") == _is_read(argument_map)
+
+
+def _others_are_attached() -> bool:
+    """Whether somebody's own manifest attaches a hook of ours that needs no `tasks`."""
+    from opentimelineio import hooks
+
+    attached = {name for trigger in hooks.names() for name in hooks.scripts_attached_to(trigger)}
+    return any(name.startswith("avassist_") for name in attached - {"avassist_assist"})
 
 
 def _is_read(argument_map: Mapping[str, Any]) -> bool:
