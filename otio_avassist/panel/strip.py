@@ -5,26 +5,34 @@ Only what is in sight is drawn, so that thousands of clips cost no more than a f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPalette, QPen, QPixmap, QPolygon
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
 from otio_avassist.panel import theme
-from otio_avassist.panel.entries import STATE_SIGNS, Entry
+from otio_avassist.panel.entries import STATE_SIGNS, STATE_WORDS, Entry
 from otio_avassist.panel.preview import PEAKS, Overview
 from otio_avassist.panel.strip_model import Block, Mark, Row, StripModel
 from otio_avassist.timecodes import timecode
 
-HEAD, RULER, LANE, GAP = 64, 24, 34, 3
-MARK = 9
-"""Height of a mark, at the bottom of its lane."""
+HEAD, RULER, LANE, GAP = 104, 24, 44, 3
+MARK = 10
+"""Height of a mark; the lowest stand at the bottom of their lane."""
+SLACK = 4
+"""Pixels beside a mark that are still taken for it."""
+LEAST = 3.0
+"""Pixels, the narrowest that anything is drawn."""
 NARROW = 6.0
 """Pixels, below which nothing is written on a clip."""
-BLOCKS = {"picture": theme.PICTURES, "sound": theme.SOUNDS, "missing": theme.MISSING}
+BLOCKS = {
+    "picture": theme.PICTURES, "sound": theme.SOUNDS, "ours": theme.OURS, "missing": theme.MISSING,
+    "off": ("#e1e3e6", "#34383e"),
+}  # fmt: skip
 LEAST_S = 1.0
 """The shortest stretch that fills the strip."""
 STEPS_S = (0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -39,7 +47,7 @@ class Strip(QAbstractScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Timeline")
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.viewport().setMouseTracking(True)
@@ -47,27 +55,37 @@ class Strip(QAbstractScrollArea):
         self._rate, self._start_timecode_s = 25.0, 0.0
         self._shown_s = LEAST_S
         """How much fills the width."""
+        self._entries: dict[str, Entry] = {}
         self._current = ""
         self._playhead_s: float | None = None
+        self._scrubs = False
+        """The button was pressed where it moves the playhead."""
         self._overviews: Mapping[str, tuple[Overview, float]] = {}
         self._images: dict[tuple[int, int], QImage] = {}
-        self.horizontalScrollBar().valueChanged.connect(self.viewport().update)
-        self.verticalScrollBar().valueChanged.connect(self.viewport().update)
+        self._drawn: QPixmap | None = None
+        """All but the playhead, which moves while everything else stands still."""
+        self.horizontalScrollBar().valueChanged.connect(self._redraw)
+        self.verticalScrollBar().valueChanged.connect(self._redraw)
 
     # What the window says
 
     def set_model(self, model: StripModel, rate: float, start_timecode_s: float) -> None:
         self._model, self._rate, self._start_timecode_s = model, rate, start_timecode_s
+        self._entries, self._playhead_s = {}, None
         self.fit()
+        self._describe()
 
     def set_entries(self, entries: Iterable[Entry]) -> None:
         if self._model is not None:
-            self._model.set_entries(entries)
-            self.viewport().update()
+            self._entries = {entry.id: entry for entry in entries}
+            self._model.set_entries(self._entries)
+            self._describe()
+            self._redraw()
 
     def set_current(self, id_: str) -> None:
         self._current = id_
-        self.viewport().update()
+        self._describe()
+        self._redraw()
 
     def set_playhead(self, at_s: float | None) -> None:
         self._playhead_s = at_s
@@ -76,12 +94,31 @@ class Strip(QAbstractScrollArea):
     def set_overviews(self, overviews: Mapping[str, tuple[Overview, float]]) -> None:
         """What is known of media: clip's name -> a file at a glance, and where in it the clip starts."""
         self._overviews = overviews
-        self.viewport().update()
+        self._redraw()
 
     def show_moment(self, at_s: float) -> None:
         """Scroll so that it is in sight."""
         if not self.from_s <= at_s <= self.from_s + self._shown_s:
             self.horizontalScrollBar().setValue(round(1000 * (at_s - self._shown_s / 4)))
+
+    def _redraw(self) -> None:
+        self._drawn = None
+        self.viewport().update()
+
+    def _describe(self) -> None:
+        """For those who hear the strip: what is on it, and what is picked."""
+        if self._model is None:
+            return
+        clips = sum(len(lane.blocks) for lane in self._model.lanes)
+        states = Counter(entry.state for entry in self._entries.values())
+        counts = [f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state]]
+        words = [
+            f"{len(self._model.lanes)} tracks, {clips} clips",
+            f"{len(self._entries)} findings{': ' if counts else ''}{', '.join(counts)}",
+        ]
+        if self._current in self._entries:
+            words.append(f"picked: {_words(self._entries[self._current])}")
+        self.setAccessibleDescription("; ".join(words))
 
     # Zoom
 
@@ -122,7 +159,7 @@ class Strip(QAbstractScrollArea):
         lanes = RULER + len(self._model.lanes) * (LANE + GAP)
         self.verticalScrollBar().setRange(0, max(0, lanes - self.viewport().height()))
         self.verticalScrollBar().setPageStep(self.viewport().height())
-        self.viewport().update()
+        self._redraw()
 
     # Places
 
@@ -138,13 +175,28 @@ class Strip(QAbstractScrollArea):
 
     def mark_at(self, point: QPoint) -> Mark | None:
         """The finding under a point."""
-        if self._model is None or point.x() < HEAD:
+        lane = self._lane_at(point)
+        if self._model is None or lane is None:
+            return None
+        below = self.y_of(lane) + LANE - point.y()
+        slack_s = SLACK * self._shown_s / self._width
+        mark = self._model.hit(lane, self.second_at(point.x()), slack_s, max(0, below) // MARK)
+        if mark is None or not mark.level * MARK - SLACK <= below <= (mark.level + 1) * MARK + SLACK:
+            return None
+        return mark
+
+    def block_at(self, point: QPoint) -> Block | None:
+        """The clip under a point."""
+        lane = self._lane_at(point)
+        return (
+            self._model.block(lane, self.second_at(point.x())) if self._model and lane is not None else None
+        )
+
+    def _lane_at(self, point: QPoint) -> int | None:
+        if self._model is None or point.x() < HEAD or point.y() < RULER:
             return None
         lane = (point.y() - RULER + self.verticalScrollBar().value()) // (LANE + GAP)
-        if not 0 <= lane < len(self._model.lanes):
-            return None
-        slack_s = 4 * self._shown_s / self._width
-        return self._model.hit(lane, self.second_at(point.x()), slack_s)
+        return lane if lane < len(self._model.lanes) else None
 
     @property
     def _width(self) -> int:
@@ -163,27 +215,96 @@ class Strip(QAbstractScrollArea):
         if event.button() != Qt.MouseButton.LeftButton or self._model is None:
             return
         point = event.position().toPoint()
-        mark = self.mark_at(point) if point.y() > RULER else None
+        mark = self.mark_at(point)
+        self._scrubs = mark is None and point.x() >= HEAD
         if mark is not None:
             self.picked.emit(mark.id)
-        elif point.x() >= HEAD:
+        elif self._scrubs:
             self.seeked.emit(self._inside(point.x()))
 
     def mouseMoveEvent(self, event: Any) -> None:
         point = event.position().toPoint()
-        if event.buttons() & Qt.MouseButton.LeftButton and point.x() >= HEAD and self._model is not None:
-            self.seeked.emit(self._inside(point.x()))
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            if self._scrubs and self._model is not None:
+                self._follow(point.x())
+                self.seeked.emit(self._inside(min(max(HEAD, point.x()), HEAD + self._width)))
             return
         over = self.mark_at(point) is not None
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
+    def mouseReleaseEvent(self, event: Any) -> None:
+        self._scrubs = False
+
     def wheelEvent(self, event: Any) -> None:
+        """Along the time; with Ctrl nearer and farther, over the heads or with Shift from track to track."""
         turned = event.angleDelta().y() or event.angleDelta().x()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom(1.25 ** (turned / 120), self.second_at(event.position().x()))
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier or event.position().x() < HEAD:
+            bar = self.verticalScrollBar()
+            bar.setValue(bar.value() - round(turned / 120 * (LANE + GAP)))
         else:
             bar = self.horizontalScrollBar()
             bar.setValue(bar.value() - round(turned / 120 * 100 * self._shown_s))
+
+    def keyPressEvent(self, event: Any) -> None:
+        """The keys that the window leaves: to either end, and a stretch on or back."""
+        if self._model is None:
+            return
+        at_s = self._playhead_s if self._playhead_s is not None else self.from_s
+        goes_to = {
+            Qt.Key.Key_Home: 0.0,
+            Qt.Key.Key_End: self._model.duration_s,
+            Qt.Key.Key_PageUp: at_s - self._shown_s / 2,
+            Qt.Key.Key_PageDown: at_s + self._shown_s / 2,
+        }.get(event.key())
+        if goes_to is None:
+            event.ignore()
+            return
+        goes_to = min(max(0.0, goes_to), self._model.duration_s)
+        self.show_moment(goes_to)
+        self.seeked.emit(goes_to)
+
+    def focusInEvent(self, event: Any) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: Any) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def changeEvent(self, event: Any) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._redraw()
+
+    def viewportEvent(self, event: Any) -> bool:
+        if event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), self.words_at(event.pos()), self.viewport())
+            return True
+        return super().viewportEvent(event)
+
+    def words_at(self, point: QPoint) -> str:
+        """What is under a point: a finding, else a clip, else a track; empty where there is nothing."""
+        if self._model is None:
+            return ""
+        mark = self.mark_at(point)
+        if mark is not None and mark.id in self._entries:
+            return _words(self._entries[mark.id])
+        block = self.block_at(point)
+        if block is not None:
+            return block.name + (
+                f": {block.missing}" if block.missing else " (disabled)" if block.off else ""
+            )
+        lane = self._lane_at(QPoint(HEAD, point.y())) if point.x() < HEAD else None
+        return self._model.lanes[lane].name if lane is not None else ""
+
+    def _follow(self, x: float) -> None:
+        """Scroll on while the playhead is dragged beyond an end."""
+        beyond = max(0.0, x - HEAD - self._width) - max(0.0, HEAD - x)
+        if beyond:
+            bar = self.horizontalScrollBar()
+            bar.setValue(bar.value() + round(1000 * beyond * self._shown_s / self._width))
 
     def _inside(self, x: float) -> float:
         assert self._model is not None
@@ -194,29 +315,55 @@ class Strip(QAbstractScrollArea):
     def paintEvent(self, event: Any) -> None:
         painter = QPainter(self.viewport())
         palette = self.palette()
-        painter.fillRect(self.viewport().rect(), palette.color(QPalette.ColorRole.Base))
         if self._model is None:
+            painter.fillRect(self.viewport().rect(), palette.color(QPalette.ColorRole.Base))
             painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
             painter.drawText(
                 self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop a timeline here, or press Ctrl+O"
             )
             return
+        ratio = self.viewport().devicePixelRatioF()
+        if self._drawn is None or self._drawn.devicePixelRatio() != ratio:
+            self._drawn = QPixmap(self.viewport().size() * ratio)
+            self._drawn.setDevicePixelRatio(ratio)
+            self._paint_still(QPainter(self._drawn))
+        painter.drawPixmap(0, 0, self._drawn)
+        if self._playhead_s is not None and self.from_s <= self._playhead_s <= self.from_s + self._shown_s:
+            self._paint_playhead(painter, round(self.x_of(self._playhead_s)))
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 2))
+            painter.drawRect(self.viewport().rect().adjusted(1, 1, -1, -1))
+
+    def _paint_still(self, painter: QPainter) -> None:
+        assert self._model is not None
+        painter.setFont(self.font())
+        painter.fillRect(self.viewport().rect(), self.palette().color(QPalette.ColorRole.Base))
         painter.setClipRect(0, RULER, self.viewport().width(), self.viewport().height() - RULER)
         for number, lane in enumerate(self._model.lanes):
             y = self.y_of(number)
             if y > self.viewport().height() or y + LANE < 0:
                 continue
             self._paint_lane(painter, number, y)
-            painter.fillRect(0, y, HEAD, LANE, palette.color(QPalette.ColorRole.Window))
-            painter.setPen(palette.color(QPalette.ColorRole.WindowText))
-            name = painter.fontMetrics().elidedText(lane.name, Qt.TextElideMode.ElideRight, HEAD - 10)
-            painter.drawText(6, y, HEAD - 8, LANE, Qt.AlignmentFlag.AlignVCenter, name)
+            self._paint_head(painter, lane.name, y)
         painter.setClipping(False)
-        from_s, to_s = self.from_s, self.from_s + self._shown_s
-        self._paint_ruler(painter, from_s, to_s)
-        if self._playhead_s is not None and from_s <= self._playhead_s <= to_s:
-            x = round(self.x_of(self._playhead_s))
-            painter.fillRect(x, 0, 2, self.viewport().height(), theme.pick(theme.PLAYHEAD, palette))
+        self._paint_ruler(painter, self.from_s, self.from_s + self._shown_s)
+        painter.end()
+
+    def _paint_head(self, painter: QPainter, name: str, y: int) -> None:
+        palette = self.palette()
+        painter.fillRect(0, y, HEAD, LANE, palette.color(QPalette.ColorRole.Window))
+        painter.setPen(palette.color(QPalette.ColorRole.WindowText))
+        shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, HEAD - 12)
+        painter.drawText(6, y, HEAD - 8, LANE, Qt.AlignmentFlag.AlignVCenter, shown)
+
+    def _paint_playhead(self, painter: QPainter, x: int) -> None:
+        colour = theme.pick(theme.PLAYHEAD, self.palette())
+        painter.fillRect(x, 0, 2, self.viewport().height(), colour)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        grip = (QPoint(x - 5, RULER - 10), QPoint(x + 7, RULER - 10), QPoint(x + 1, RULER))
+        painter.drawPolygon(QPolygon(grip))
 
     def _paint_lane(self, painter: QPainter, number: int, y: int) -> None:
         assert self._model is not None
@@ -226,50 +373,109 @@ class Strip(QAbstractScrollArea):
         painter.save()
         painter.setClipRect(HEAD, max(RULER, y), self._width, LANE)
         narrow: dict[str, list[QRectF]] = {}
-        for at, rect in self._rects(lane.row, y, LANE):
+        for at, is_narrow, rect in self._rects(lane.row, y, LANE):
             block = lane.blocks[at]
-            if rect.width() < NARROW:
-                narrow.setdefault("missing" if block.missing else lane.kind, []).append(rect)
+            if is_narrow:
+                narrow.setdefault(_look(lane.kind, block), []).append(rect)
             else:
                 self._paint_block(painter, lane.kind, block, rect)
-        self._paint_narrow(painter, narrow, BLOCKS)
-        marks, row = self._model.marks(number)
-        narrow, current = {}, None
-        for at, rect in self._rects(row, y + LANE - MARK, MARK):
-            mark = marks[at]
-            if mark.id == self._current:
-                current = rect
-            if rect.width() < NARROW and mark.state != "rejected":
-                narrow.setdefault(mark.task, []).append(rect)
-            else:
-                self._paint_mark(painter, mark, rect)
-        self._paint_narrow(painter, narrow, theme.TASKS)
-        if current is not None:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(palette.color(QPalette.ColorRole.WindowText), 2))
-            painter.drawRect(current.adjusted(0, -2, 0, 0))
+        for look, rects in narrow.items():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.pick(BLOCKS[look], palette))
+            painter.drawRects(rects)
+        self._paint_marks(painter, number, y)
         painter.restore()
 
     def _paint_block(self, painter: QPainter, kind: str, block: Block, rect: QRectF) -> None:
         palette = self.palette()
-        pair = theme.OURS if block.ours else theme.PICTURES if kind == "picture" else theme.SOUNDS
-        painter.fillRect(rect, theme.pick(theme.MISSING if block.missing else pair, palette))
+        look = _look(kind, block)
+        colour = theme.pick(BLOCKS[look], palette)
+        faint = palette.color(QPalette.ColorRole.PlaceholderText)
+        painter.fillRect(rect, colour)
         if block.missing:
-            painter.fillRect(
-                rect, QBrush(palette.color(QPalette.ColorRole.PlaceholderText), Qt.BrushStyle.BDiagPattern)
-            )
-        elif block.name in self._overviews:
+            painter.fillRect(rect, QBrush(faint, Qt.BrushStyle.BDiagPattern))
+        elif block.name in self._overviews and not block.off:
             seen, starts_s = self._overviews[block.name]
             if kind == "picture":
                 self._paint_stills(painter, block, rect, seen, starts_s)
             else:
                 self._paint_peaks(painter, block, rect, seen, starts_s)
-        if rect.width() > 28:
-            painter.setPen(palette.color(QPalette.ColorRole.WindowText))
-            room = int(rect.width()) - 8
-            name = painter.fontMetrics().elidedText(block.name, Qt.TextElideMode.ElideMiddle, room)
-            box = rect.adjusted(4, 1, -4, -MARK)
+        if block.off:
+            painter.setPen(QPen(faint, 1, Qt.PenStyle.DashLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(rect.adjusted(0, 0, -1, -1))
+        else:
+            edge = colour.lighter(140) if theme.is_dark(palette) else colour.darker(125)
+            painter.fillRect(QRectF(rect.x(), rect.y(), 1, rect.height()), edge)
+        box = self._in_sight(rect).adjusted(4, 1, -4, 0)
+        if box.width() > 20:
+            name = f"♪ {block.name}" if block.ours else block.name
+            metrics = painter.fontMetrics()
+            name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(box.width()))
+            box.setHeight(metrics.height())
+            if look in ("picture", "missing"):  # legible on stills and on hatching
+                width = metrics.horizontalAdvance(name) + 4
+                painter.fillRect(QRectF(box.x() - 2, box.y(), width, box.height()), _tinted(colour, 200))
+            painter.setPen(faint if block.off else palette.color(QPalette.ColorRole.WindowText))
             painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, name)
+
+    def _in_sight(self, rect: QRectF) -> QRectF:
+        """So much of it as isn't scrolled away, so that words on it can be read."""
+        return rect.intersected(QRectF(HEAD, rect.y(), self._width, rect.height()))
+
+    def _paint_marks(self, painter: QPainter, number: int, y: int) -> None:
+        assert self._model is not None
+        marks, row = self._model.marks(number)
+        alike: dict[tuple[str, str, bool], list[QRectF]] = {}
+        current: QRectF | None = None
+        for at, is_narrow, rect in self._rects(row, y + LANE - MARK, MARK - 1):
+            mark = marks[at]
+            if mark.id == self._current:
+                current = rect
+            alike.setdefault((mark.task, self._entries[mark.id].state, is_narrow), []).append(rect)
+        for (task, state, are_narrow), rects in alike.items():
+            colour = theme.pick(theme.TASKS[task], self.palette())
+            self._paint_alike(painter, colour, state, rects, are_narrow=are_narrow)
+        if current is not None:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 2))
+            painter.drawRect(current.adjusted(-1, -1, 1, 1))
+
+    def _paint_alike(
+        self, painter: QPainter, colour: QColor, state: str, rects: list[QRectF], *, are_narrow: bool
+    ) -> None:
+        """Marks of one task and state: accepted ones full, undecided ones hollow, rejected ones a line."""
+        palette = self.palette()
+        painter.setPen(Qt.PenStyle.NoPen)
+        if state == "rejected":
+            painter.setBrush(_tinted(palette.color(QPalette.ColorRole.Base), 150))
+            painter.drawRects(rects)
+            painter.setBrush(colour)
+            painter.drawRects([rect.adjusted(0, MARK - 4, 0, 0) for rect in rects])
+        elif state == "accepted":
+            painter.setBrush(colour)
+            painter.drawRects(rects)
+        else:
+            inner = rects
+            if not are_narrow:
+                painter.setBrush(colour)
+                painter.drawRects(rects)
+                inner = [rect.adjusted(1, 1, -1, -1) for rect in rects]
+            painter.setBrush(_mixed(colour, palette.color(QPalette.ColorRole.Base)))
+            painter.drawRects(inner)
+        if are_narrow:
+            return
+        font, small = painter.font(), painter.font()
+        small.setPixelSize(MARK)
+        small.setBold(True)
+        painter.setFont(small)
+        ink = QPalette.ColorRole.Base if state == "accepted" else QPalette.ColorRole.WindowText
+        painter.setPen(palette.color(ink))
+        for rect in rects:
+            if rect.width() > 14:
+                box = self._in_sight(rect).adjusted(3, -2, 0, 2)
+                painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, STATE_SIGNS[state])
+        painter.setFont(font)
 
     def _paint_peaks(
         self, painter: QPainter, block: Block, rect: QRectF, seen: Overview, starts_s: float
@@ -316,43 +522,18 @@ class Strip(QAbstractScrollArea):
             self._images[key] = QImage.fromData(seen.stills[number])
         return self._images[key]
 
-    def _rects(self, row: Row, y: float, height: float) -> list[tuple[int, QRectF]]:
-        """(place in the row, where it is drawn) of all that can be told apart."""
+    def _rects(self, row: Row, y: float, height: float) -> list[tuple[int, bool, QRectF]]:
+        """(place in the row, whether it is narrow, where it is drawn) of all that can be told apart."""
         pixel_s = self._shown_s / self._width
-        there = row.seen(self.from_s, self.from_s + self._shown_s, pixel_s)
+        there = row.seen(self.from_s, self.from_s + self._shown_s, LEAST * pixel_s)
         lefts = HEAD + (row.starts[there] - self.from_s) / pixel_s
-        widths = np.maximum(2.0, (row.ends[there] - row.starts[there]) / pixel_s - 1)
+        widths = np.maximum(LEAST, (row.ends[there] - row.starts[there]) / pixel_s - 1)
+        tops = y - MARK * row.levels[there]
+        columns = (there, widths < NARROW, lefts, tops, widths)
         return [
-            (at, QRectF(left, y, width, height))
-            for at, left, width in zip(there.tolist(), lefts.tolist(), widths.tolist(), strict=True)
+            (at, is_narrow, QRectF(left, top, width, height))
+            for at, is_narrow, left, top, width in zip(*(each.tolist() for each in columns), strict=True)
         ]
-
-    def _paint_narrow(
-        self, painter: QPainter, rects: Mapping[str, list[QRectF]], pairs: Mapping[str, tuple[str, str]]
-    ) -> None:
-        """What has no room for words, all of one colour at once."""
-        painter.setPen(Qt.PenStyle.NoPen)
-        for name, those in rects.items():
-            painter.setBrush(theme.pick(pairs[name], self.palette()))
-            painter.drawRects(those)
-
-    def _paint_mark(self, painter: QPainter, mark: Mark, rect: QRectF) -> None:
-        palette = self.palette()
-        colour = theme.pick(theme.TASKS[mark.task], palette)
-        if mark.state == "rejected":
-            painter.fillRect(rect, QBrush(colour, Qt.BrushStyle.Dense6Pattern))
-        else:
-            painter.fillRect(rect, colour)
-        if rect.width() > 14:
-            painter.setPen(palette.color(QPalette.ColorRole.Base))
-            font = painter.font()
-            small = painter.font()
-            small.setPixelSize(MARK)
-            painter.setFont(small)
-            painter.drawText(
-                rect.adjusted(2, -1, 0, 0), Qt.AlignmentFlag.AlignVCenter, STATE_SIGNS[mark.state]
-            )
-            painter.setFont(font)
 
     def _paint_ruler(self, painter: QPainter, from_s: float, to_s: float) -> None:
         palette = self.palette()
@@ -366,3 +547,25 @@ class Strip(QAbstractScrollArea):
             painter.drawLine(x, RULER - 6, x, RULER)
             painter.drawText(x + 3, RULER - 8, timecode(at, self._rate, self._start_timecode_s))
             at += step_s
+
+
+def _look(kind: str, block: Block) -> str:
+    """Which of `BLOCKS` a clip is drawn as."""
+    return "missing" if block.missing else "off" if block.off else "ours" if block.ours else kind
+
+
+def _tinted(colour: QColor, alpha: int) -> QColor:
+    tinted = QColor(colour)
+    tinted.setAlpha(alpha)
+    return tinted
+
+
+def _mixed(colour: QColor, ground: QColor) -> QColor:
+    """Two parts of the colour, three of what is below."""
+    pairs = zip(colour.getRgb()[:3], ground.getRgb()[:3], strict=True)  # type: ignore[index]
+    return QColor(*((2 * above + 3 * below) // 5 for above, below in pairs))
+
+
+def _words(entry: Entry) -> str:
+    """A finding, said: what, of which task, where, and what was decided."""
+    return f"{entry.timecode} {entry.task}: {entry.what} ({STATE_WORDS[entry.state]})"
