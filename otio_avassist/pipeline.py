@@ -573,8 +573,8 @@ class _InStep:
     def by(self) -> list[Any]:
         """What its answers depend on, told without loading the network."""
         folder = _find_sync(self._settings)
-        network = bundles.Card.read(folder).graphs["main"].sha256 if folder is not None else ""
-        return [network, *astuple(self._settings.sync)]
+        graphs = bundles.Card.read(folder).graphs.values() if folder is not None else ()
+        return [[each.sha256 for each in graphs], *astuple(self._settings.sync)]
 
     @cached_property
     def _model(self) -> bundles.Model | None:
