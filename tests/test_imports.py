@@ -65,7 +65,8 @@ FORBIDDEN = {
 ONLY_IN = {
     "onnxruntime": ("bundles.py",),
     "PySide6": ("panel",),
-    "av": ("windows.py", "media.py", "grids.py", "sounds.py", "demo.py"),
+    "av": ("windows.py", "media.py", "grids.py", "sounds.py", "demo.py", "panel/preview.py"),
+    "pyqtgraph": ("panel",),
 }
 
 ROOMS = {"otio_avassist", "models", "export", "tests", "bench", "docs", ".ci"}

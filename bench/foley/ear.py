@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil, gcd
 
 import numpy as np
+from scipy.special import expit
 
 from otio_avassist import bundles, features, signals
 
@@ -51,7 +52,7 @@ class Ear:
         out = self._bundle["main"](
             log_mel=np.moveaxis(patches, 2, 1)[:, None]
         )  # (n, 1, 96, 64) <- (n, 64, 96)
-        sure = (1 / (1 + np.exp(-out["logits"].astype(np.float64)))).mean(axis=0)
+        sure = expit(out["logits"].astype(np.float64)).mean(axis=0)
         order = np.argsort(-sure, kind="stable")
         return Heard(tuple(self.names[at] for at in order), out["embedding"].mean(axis=0))
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from otio_avassist import places
 from otio_avassist.findings import CaptionFinding, Finding, FoleyFinding, SyncFinding
 from otio_avassist.pipeline import Line, Settings, under
-from otio_avassist.review import Decision
+from otio_avassist.review import ACCEPTED, Decision
 from otio_avassist.timecodes import timecode
 from otio_avassist.verdicts import offset_words
 
@@ -71,8 +71,8 @@ class Entry:
 
     @property
     def early_s(self) -> float | None:
-        """Of sync: as a person set it, else as it was found."""
-        if self.decision.early_s is not None:
+        """Of sync: as a person set it and says yes to it, else as it was found."""
+        if self.decision.early_s is not None and self.state == ACCEPTED:
             return self.decision.early_s
         return self.finding.audio_early_s if isinstance(self.finding, SyncFinding) else None
 
