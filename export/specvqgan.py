@@ -23,12 +23,15 @@ from export.released import checksum
 from export.unpickling import read, weights_in
 from models import checkpoints
 from models.checkpoints import CheckpointError
+from models.foley import melgan, trained
 from models.foley import sampler as samplers
-from models.foley import trained
 from models.foley.codebook import Codebook
 from models.foley.config import ClassifierConfig, CodebookConfig, MelGANConfig, SamplerConfig
+from models.foley.lpaps import LPAPS
 from models.foley.melgan import Generator
+from models.foley.patchgan import PatchGAN
 from models.foley.sampler import Sampler
+from models.foley.vggishish import SLICES
 from otio_avassist import signals
 from otio_avassist.bundles import Card
 from otio_avassist.errors import first_line
@@ -39,9 +42,9 @@ STEP_S = 1 / 21.5
 """From one row of features to the next."""
 FIRST, ORDER = "first_stage_model.", "first_stage_permuter."
 """In front of the sampler's own codebook, and of the order in which codes are said."""
-LOSS = ("loss.perceptual_loss.", "loss.discriminator.")
-"""What a codebook was trained by, of no use afterwards."""
-SCALING = "loss.perceptual_loss.scaling_layer."
+PERCEPTUAL, JUDGE = "loss.perceptual_loss.", "loss.discriminator."
+"""In front of what a codebook was trained by, of no use afterwards."""
+SCALING = f"{PERCEPTUAL}scaling_layer."
 """Holds what classifiers need to know of each band: 2 mean - 1, and 2 deviations."""
 CLASSIFIERS = {
     "melception": ("Conv2d_1a_3x3.conv.weight", 32, "fc.weight"),
@@ -97,9 +100,10 @@ def _parts(files: Files, *, heads: int, pictures: bool, int8: bool) -> Parts:
         raise CheckpointError("one classifier ranks takes: wanted Melception or VGGish-ish, not both")
     said = _held(files.transformer, "state_dict")
     first = _taken(said, FIRST)
-    own = _without_loss(first)
+    own = _without_loss(first, files.transformer)
     learnt = _held(files.codebook, "state_dict") if files.codebook is not None else first
-    weights, source = _without_loss(learnt), files.codebook or files.transformer
+    source = files.codebook or files.transformer
+    weights = _without_loss(learnt, source)
     if not (levels := _count(weights, "encoder.down.")):
         raise CheckpointError(f"{source}: no codebook in it: wanted weights of encoder, decoder and quantize")
     if own and (differ := _differing(own, weights)):
@@ -236,8 +240,9 @@ def _columns(order: Weights, rows: int, path: Path) -> int:
 
 
 def _vocoder(path: Path) -> Generator:
-    weights = weights_in(read(path), path)
+    held = weights_in(read(path), path)
     with _made_of(path):
+        weights = melgan.from_released(held)
         vocoder = Generator(vocoder_config(weights))
     checkpoints.fill(vocoder, weights, source=str(path))
     return vocoder.eval()
@@ -307,8 +312,28 @@ def _taken(weights: Weights, prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)}
 
 
-def _without_loss(weights: Weights) -> dict[str, Tensor]:
-    return {name: each for name, each in weights.items() if not name.startswith(LOSS)}
+def _without_loss(weights: Weights, path: Path) -> dict[str, Tensor]:
+    """The codebook alone. What it was trained by is let go of, every weight in its place; some lack it.
+
+    Raises:
+        CheckpointError: each weight that isn't LPAPS's or the judge's is named.
+    """
+    for prefix, network_of in ((PERCEPTUAL, _lpaps), (JUDGE, _judge)):
+        if held := _taken(weights, prefix):
+            with _made_of(path):
+                network = network_of(held)
+            checkpoints.fill(network, held, source=f"{path}, {prefix}*")
+    return {name: each for name, each in weights.items() if not name.startswith((PERCEPTUAL, JUDGE))}
+
+
+def _lpaps(weights: Weights) -> LPAPS:
+    return LPAPS(divisor=max(1, SLICES[0][0] // len(weights["net.slice1.0.weight"])))
+
+
+def _judge(weights: Weights) -> PatchGAN:
+    convolutions = [each for each in weights.values() if each.dim() == 4]
+    # The first and the last aren't counted.
+    return PatchGAN(channels=len(weights["main.0.weight"]), layers=len(convolutions) - 2)
 
 
 def _differing(one: Weights, other: Weights) -> list[str]:
@@ -332,6 +357,8 @@ def _made_of(path: Path) -> Iterator[None]:
     """Weights of something else may lack any name, or have any shape."""
     try:
         yield
+    except KeyError as error:
+        raise CheckpointError(f"{path}: its weights make no network: no {error.args[0]} there") from error
     except Exception as error:
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise CheckpointError(f"{path}: its weights make no network: {reason}") from error

@@ -7,7 +7,7 @@ direction `weight_v` and a length `weight_g`, until `fold` makes one weight of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from models.foley.config import MelGANConfig
 
 SLOPE = 0.2
+PARAMETRIZED = {"original0": "weight_g", "original1": "weight_v"}
 
 
 class _Normed:
@@ -158,6 +159,36 @@ def fold(network: nn.Module) -> nn.Module:
         else:
             fold(layer)
     return network
+
+
+def from_released(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The authors' weights under our names, whichever way a file has them.
+
+    As `weight_g` and `weight_v`; as PyTorch 2 calls the same, `parametrizations.weight.original0` and `1`; or
+    as one `weight`, of which length and direction are made again.
+
+    Raises:
+        ValueError: a weight is there in two ways.
+    """
+    held: dict[str, Tensor] = {}
+
+    def put(name: str, value: Tensor) -> None:
+        if name in held:
+            raise ValueError(f"{name} is there in two ways")
+        held[name] = value
+
+    for name, value in weights.items():
+        layer, _, last = name.rpartition(".")
+        if last in PARAMETRIZED:
+            put(f"{layer.removesuffix('parametrizations.weight')}{PARAMETRIZED[last]}", value)
+        elif last == "weight" and value.dim() > 1:
+            lengths = _lengths(value)
+            put(f"{name}_g", lengths)
+            # What has no length has any direction but none.
+            put(f"{name}_v", torch.where(lengths == 0, torch.ones_like(value), value))
+        else:
+            put(name, value)
+    return held
 
 
 def judge_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:

@@ -14,14 +14,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
 from export import specvqgan  # noqa: E402
-from export.foley import Parts  # noqa: E402
+from export.foley import Parts, VocodeGraph  # noqa: E402
 from export.specvqgan import Files, import_specvqgan  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
 from models.foley.codebook import Codebook  # noqa: E402
 from models.foley.config import ClassifierConfig, CodebookConfig, MelGANConfig, SamplerConfig  # noqa: E402
 from models.foley.lpaps import LPAPS  # noqa: E402
 from models.foley.melception import Melception  # noqa: E402
-from models.foley.melgan import Generator  # noqa: E402
+from models.foley.melgan import Generator, fold  # noqa: E402
 from models.foley.patchgan import PatchGAN  # noqa: E402
 from models.foley.sampler import Sampler  # noqa: E402
 from models.foley.vggishish import VGGishish  # noqa: E402
@@ -197,6 +197,85 @@ def test_each_weight_that_does_not_fit_is_named(files, read, tmp_path) -> None:
     files["transformer"] = saved(tmp_path / "right.ckpt", transformer_weights(sampler_config()))
     with pytest.raises(CheckpointError, match=r"loss\.of_another"):
         read(files)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("discriminator.main.5.weight", (4, 8, 3, 3), r"main\.5\.weight: the network has \(16, 8, 4, 4\)"),
+        ("discriminator.main.6.running_var", None, r"missing main\.6\.running_var"),
+        ("discriminator.of_another", (1,), r"unknown of_another"),
+        ("perceptual_loss.scaling_layer.shift", (1, 1, 64, 1), r"shift: the network has \(1, 1, 80, 1\)"),
+        ("perceptual_loss.lin3.model.1.weight", None, r"missing lin3\.model\.1\.weight"),
+        (
+            "perceptual_loss.net.slice3.12.bias",
+            (9,),
+            r"slice3\.12\.bias: the network has \(8,\), the file \(9,\)",
+        ),
+        ("perceptual_loss.net.slice1.0.weight", None, r"no net\.slice1\.0\.weight there"),
+    ],
+)
+def test_each_weight_that_is_let_go_of_has_its_place_too(files, read, tmp_path, name, shape, said) -> None:
+    """What trained the codebook: LPAPS and the judge, in its own file and in the sampler's."""
+    weights = codebook_weights()
+    if shape is None:
+        del weights[f"loss.{name}"]
+    else:
+        weights[f"loss.{name}"] = torch.zeros(shape)
+    with pytest.raises(CheckpointError, match=rf"wrong\.ckpt.*{said}"):
+        read({**files, "codebook": saved(tmp_path / "wrong.ckpt", weights)})
+    weights = transformer_weights(sampler_config()) | {
+        f"first_stage_model.{key}": each for key, each in weights.items()
+    }
+    with pytest.raises(CheckpointError, match=rf"wrong\.ckpt.*{said}"):
+        read({**files, "transformer": saved(tmp_path / "wrong.ckpt", weights)})
+
+
+def test_a_judge_with_another_number_of_layers_has_its_place(files, read, tmp_path) -> None:
+    weights = {key: each for key, each in codebook_weights().items() if "discriminator" not in key}
+    judge = PatchGAN(channels=4, layers=2).state_dict()
+    weights |= {f"loss.discriminator.{key}": each for key, each in judge.items()}
+    files["codebook"] = saved(tmp_path / "two.ckpt", weights)
+    assert read(files).codebook.config == CODEBOOK
+
+
+def test_a_codebook_without_what_trained_it_is_one(files, read, tmp_path) -> None:
+    weights = {key: each for key, each in codebook_weights().items() if not key.startswith("loss.")}
+    files["codebook"] = saved(tmp_path / "alone.ckpt", weights)
+    assert read(files).codebook.config == CODEBOOK
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("way", ["folded", "as PyTorch 2 names it"])
+def test_a_vocoder_is_the_same_however_its_weights_are_kept(files, read, tmp_path, way) -> None:
+    network, mel = Generator(MELGAN), torch.rand(1, 80, 12)
+    # An input that nothing comes of has a weight without a length.
+    network.model[3].weight_g[5] = 0
+    wanted = network(mel)
+    if way == "folded":
+        weights = fold(network).state_dict()
+        assert "model.3.weight" in weights
+    else:
+        new = {"weight_g": "original0", "weight_v": "original1"}
+        weights = {
+            f"{layer}.parametrizations.weight.{new[last]}" if last in new else f"{layer}.{last}": each
+            for key, each in network.state_dict().items()
+            for layer, _, last in [key.rpartition(".")]
+        }
+    files["vocoder"] = tmp_path / "kept.pt"
+    torch.save(weights, files["vocoder"])
+    vocoder = read(files).vocoder
+    assert vocoder.config == MELGAN
+    torch.testing.assert_close(vocoder(mel), wanted, rtol=0, atol=1e-6)
+    torch.testing.assert_close(VocodeGraph(vocoder)(mel)[:, None], wanted, rtol=0, atol=1e-6)
+
+
+def test_a_vocoders_weight_in_two_ways_is_refused(files, read, tmp_path) -> None:
+    weights = Generator(MELGAN).state_dict()
+    weights["model.1.weight"] = weights["model.1.weight_v"]
+    torch.save(weights, tmp_path / "both.pt")
+    with pytest.raises(CheckpointError, match=r"both\.pt: .*model\.1\.weight_[gv] is there in two ways"):
+        read({**files, "vocoder": tmp_path / "both.pt"})
 
 
 def test_a_codebook_that_it_was_not_trained_on_is_refused(files, read, tmp_path) -> None:
