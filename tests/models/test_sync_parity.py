@@ -75,7 +75,7 @@ def sync_outputs(entry: Entry) -> Outputs:
     given = entry.inputs()
     vfeat = network.vfeat_extractor(given["vis"].transpose(1, 2))
     afeat = network.afeat_extractor(given["aud"])
-    v, a = network.v_bridge(vfeat), network.a_bridge(afeat)
+    v = network.v_bridge(vfeat)
     reading = network.read(given["vis"], given["aud"])
     logits = network(given["vis"], given["aud"])
     outputs = {
