@@ -56,6 +56,33 @@ class Jump:
     """The offset from here on."""
 
 
+STANDS_OUT = 2.0
+"""A place that is looked at less than so many times as long as if all were looked at alike, doesn't."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Where the sync network's selectors looked in a shot, and when they listened.
+
+    A weight tells how many times as much a place or a moment got as if all had got the same.
+    """
+
+    seen: tuple[tuple[float, float, float, float], ...] = ()
+    """The few places of the picture most looked at, highest first: seconds from the start of the shot, row
+    and column as shares of the frame (0: its top, its left), weight."""
+    heard: tuple[tuple[float, float], ...] = ()
+    """The few moments of the sound most listened to, highest first: seconds as the shot plays it, weight."""
+    seen_curve: tuple[tuple[float, float], ...] = ()
+    """How much the picture was looked at, coarsely: seconds, ascending, and weight."""
+    heard_curve: tuple[tuple[float, float], ...] = ()
+    """How much the sound was listened to, coarsely."""
+
+    @property
+    def is_even(self) -> bool:
+        """Whether nothing stands out: then it doesn't tell what decided."""
+        return max((each[-1] for each in (*self.seen, *self.heard)), default=1.0) < STANDS_OUT
+
+
 @dataclass(frozen=True)
 class SyncFinding:
     """Sound and picture of one shot, and how far they are apart."""
@@ -79,6 +106,8 @@ class SyncFinding:
     """Root mean square of what offset and drift leave unexplained."""
     pooled_with: tuple[str, ...] = ()
     """Names of the other clips that were one piece of evidence with this one."""
+    attention: Attention | None = None
+    """Of the network's windows; None: it was not asked, or can't tell."""
     task: Literal["sync"] = field(default="sync", init=False)
 
     @cached_property

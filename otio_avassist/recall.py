@@ -25,9 +25,9 @@ TYPE = "type"
 KEPT = {
     kind.__name__: kind
     for kind in (
-        findings.CaptionFinding, findings.Evidence, findings.FoleyFinding, findings.Jump, findings.Posterior,
-        findings.SyncFinding, findings.Take, pipeline.Report, places.Address, spans.MediaSpan, spans.Shot,
-        spans.Skipped,
+        findings.Attention, findings.CaptionFinding, findings.Evidence, findings.FoleyFinding, findings.Jump,
+        findings.Posterior, findings.SyncFinding, findings.Take, pipeline.Report, places.Address,
+        spans.MediaSpan, spans.Shot, spans.Skipped,
     )
 }  # fmt: skip
 PATH, NUMBER = "Path", "float"

@@ -11,7 +11,7 @@ import pytest
 
 from otio_avassist import edits, pipeline, recall, review
 from otio_avassist.errors import TimelineError
-from otio_avassist.findings import Evidence, Jump, Posterior
+from otio_avassist.findings import Attention, Evidence, Jump, Posterior
 from otio_avassist.spans import Skipped
 from tests import cuts
 
@@ -28,6 +28,7 @@ def report() -> pipeline.Report:
         posterior=Posterior((-0.2, 0.0, 0.2), (0.1, 0.2, 0.7)),
         jumps=(Jump(1.5, 0.1),),
         residual_s=math.inf,
+        attention=Attention(((0.5, 0.25, 0.75, 3.0),), ((0.6, 2.5),), ((0.5, 1.2),), ((0.5, 1.1),)),
     )
     found = (sync, cuts.caption(root), cuts.foley(root))
     lines = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
 
 if TYPE_CHECKING:
+    from otio_avassist.findings import Attention
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import MediaSpan, Skipped
 
@@ -161,6 +162,22 @@ def _sync_facts(report: Report, line: Line, found: SyncFinding) -> dict[str, Any
         else {
             "offsets_s": [_number(offset_s) for offset_s in found.posterior.offsets_s],
             "probabilities": [_number(each) for each in found.posterior.probabilities],
+        },
+        "attention": None if found.attention is None else _attention(found.attention),
+    }
+
+
+def _attention(attention: Attention) -> dict[str, Any]:
+    return {
+        "is_even": attention.is_even,
+        **{
+            name: [dict(zip(keys, map(_number, each), strict=True)) for each in getattr(attention, name)]
+            for name, keys in (
+                ("seen", ("at_s", "row", "column", "weight")),
+                ("heard", ("at_s", "weight")),
+                ("seen_curve", ("at_s", "weight")),
+                ("heard_curve", ("at_s", "weight")),
+            )
         },
     }
 

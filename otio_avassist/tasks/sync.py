@@ -25,8 +25,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from otio_avassist import alignment, signals, windows
+from otio_avassist.attention import Looks
 from otio_avassist.errors import BundleError, MediaError
-from otio_avassist.findings import WATCHING, Evidence, Jump, Method, PassedOver, Posterior, SyncFinding
+from otio_avassist.findings import (
+    WATCHING,
+    Attention,
+    Evidence,
+    Jump,
+    Method,
+    PassedOver,
+    Posterior,
+    SyncFinding,
+)
 from otio_avassist.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -132,6 +142,8 @@ class Heard:
     jumps: tuple[Jump, ...] = ()
     residual_s: float | None = None
     doubts: tuple[str, ...] = ()
+    looks: Looks | None = None
+    """Where the network looked, in seconds of the picture's file; None: it wasn't asked, or can't tell."""
 
 
 def analyse(
@@ -376,6 +388,7 @@ def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options,
         vote = alignment.vote(watched.probabilities, np.array(model.card.classes))
         heard = _add(heard, Evidence("network", vote.early_s, vote.confidence, vote.note))
         posteriors.append(vote.posterior)
+        heard = replace(heard, looks=watched.looks)
     return replace(heard, posterior=alignment.combine(posteriors)) if posteriors else heard
 
 
@@ -390,6 +403,7 @@ class _Watched:
     """Of `signals.SoundEnergy`. Shape: (T, 3)."""
     probabilities: np.ndarray
     """The network's, a row a window. Shape: (W, K)."""
+    looks: Looks | None
 
 
 def _watch(each: Pool, model: Model | None, options: Options, tick: Tick) -> _Watched:
@@ -402,7 +416,7 @@ def _watch(each: Pool, model: Model | None, options: Options, tick: Tick) -> _Wa
     for start_s, end_s in each.stretches:
         motion, sound = signals.MotionEnergy(), signals.SoundEnergy(SOUND_RATE, fps)
         moves, sounds = [], []
-        asked.start()
+        asked.start(start_s)
         for piece in windows.windows(
             each.picture_stretch(start_s, end_s),
             each.sound_stretch(start_s, end_s),
@@ -421,7 +435,7 @@ def _watch(each: Pool, model: Model | None, options: Options, tick: Tick) -> _Wa
         curves.append(_of_one_length(moves, sounds))
         done_s += end_s - start_s
     moved, sounded = zip(*curves, strict=True)
-    return _Watched(fps, np.concatenate(moved), np.concatenate(sounded), asked.answers())
+    return _Watched(fps, np.concatenate(moved), np.concatenate(sounded), asked.answers(), asked.looks)
 
 
 def _of_one_length(moves: list[np.ndarray], sounds: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -442,11 +456,19 @@ class _Asked:
         self._seen = 0
         self._waiting: list[dict[str, np.ndarray]] = []
         self._answers: list[np.ndarray] = []
+        self._zero_s = 0.0
+        self._starts_s: list[float] = []
+        """Of the windows that wait."""
+        self._view = (1.0, 1.0)
+        tells = model is not None and set(LOOKED) <= set(model.outputs)
+        self.looks = Looks() if tells else None
+        """Where it looked in all windows so far; None: its graph doesn't tell."""
 
-    def start(self) -> None:
-        """A new stretch: no window reaches over the gap."""
+    def start(self, start_s: float) -> None:
+        """A new stretch, from so many seconds of the picture's file: no window reaches over the gap."""
         self._pieces.clear()
         self._seen = 0
+        self._zero_s = start_s
 
     def see(self, piece: windows.Window) -> None:
         if self._model is None:
@@ -454,6 +476,8 @@ class _Asked:
         self._pieces.append(piece)
         if len(self._pieces) == self._pieces.maxlen and self._seen % self._every == 0:
             self._waiting.append(network_inputs(list(self._pieces), self._model.card.preprocessing))
+            self._starts_s.append(self._zero_s + self._pieces[0].start_s)
+            self._view = _shown(piece, self._model.card.preprocessing["crop"])
         if len(self._pieces) == self._pieces.maxlen:
             self._seen += 1
         if len(self._waiting) >= self._model.batch:
@@ -470,9 +494,23 @@ class _Asked:
         assert self._model is not None
         batch = {name: np.stack([each[name] for each in self._waiting]) for name in self._waiting[0]}
         self._waiting.clear()
-        logits = self._model(**batch)["logits"]
+        wanted = ("logits", *LOOKED) if self.looks is not None else ("logits",)
+        told = self._model(*wanted, **batch)
+        if self.looks is not None:
+            length_s = self._model.card.preprocessing["window_s"]
+            for start_s, seen, heard in zip(self._starts_s, *(told[name] for name in LOOKED), strict=True):
+                self.looks.add(start_s, length_s, seen, heard, self._view)
+        self._starts_s.clear()
+        logits = told["logits"]
         exps = np.exp(logits - logits.max(axis=1, keepdims=True))
         self._answers.append(exps / exps.sum(axis=1, keepdims=True))
+
+
+def _shown(piece: windows.Window, crop: int) -> tuple[float, float]:
+    """How much of the frame's height and width is left of it by the crop."""
+    assert piece.frames is not None
+    height, width = piece.frames.shape[1:3]
+    return min(1.0, crop / height), min(1.0, crop / width)
 
 
 def _pieces_a_window(model: Model | None) -> int:
@@ -539,7 +577,15 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
         else (),
         residual_s=heard.residual_s if by_sound else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
+        attention=_attention(shot, heard.looks, own_s),
     )
+
+
+def _attention(shot: Shot, looks: Looks | None, own_s: float) -> Attention | None:
+    """What was looked at in this cut, whose sound is read `own_s` later, and so heard earlier."""
+    if looks is None or shot.picture is None:
+        return None
+    return looks.within(shot.picture.start_s, shot.picture.end_s, sound_later_s=-own_s)
 
 
 def from_second(heard: Heard, since_s: float, duration_s: float) -> Heard:
