@@ -18,9 +18,17 @@ import numpy as np
 
 from otio_avassist import signals, windows
 from otio_avassist.errors import MediaError
+from otio_avassist.findings import STANDS_OUT
 
 if TYPE_CHECKING:
-    from otio_avassist.findings import CaptionFinding, CarriedBy, FoleyFinding, Posterior, SyncFinding
+    from otio_avassist.findings import (
+        Attention,
+        CaptionFinding,
+        CarriedBy,
+        FoleyFinding,
+        Posterior,
+        SyncFinding,
+    )
     from otio_avassist.spans import MediaSpan
 
 FPS = 25
@@ -60,6 +68,8 @@ class Pictures:
     """(T,) at FPS, as the timeline plays it now."""
     mended: np.ndarray | None
     """(T,) the sound as it would play with the finding applied; None where there is nothing to apply."""
+    aspect: float = 16 / 9
+    """Of the thumbnails: width over height."""
 
 
 def gather(findings: Iterable[SyncFinding], *, most: int = MOST_SHOTS) -> dict[str, Pictures]:
@@ -145,6 +155,7 @@ def _look(finding: SyncFinding, picture: MediaSpan, sound: MediaSpan) -> Picture
         motion=motion_of(frames),
         sound=_loudness(stretch_of(sound, start_s, duration_s)),
         mended=_loudness(stretch_of(sound, start_s - early_s, duration_s)) if early_s else None,
+        aspect=frames.shape[2] / frames.shape[1],
     )
 
 
@@ -210,6 +221,84 @@ def curves_svg(pictures: Pictures, *, mended: bool) -> str:
         f'<line class="axis" x1="0" x2="{WIDTH}" y1="{HALF}" y2="{HALF}"/>'
         f"{marks}{_seconds(pictures)}</svg>"
     )
+
+
+LOOKED_HALF = 28
+
+
+def attention_svg(attention: Attention, pictures: Pictures) -> str:
+    """When the network looked, above a line, and listened, below it, over the seconds of the curves."""
+    most = max(weight for _, weight in (*attention.seen_curve, *attention.heard_curve, (0.0, STANDS_OUT)))
+    drawn = "".join(
+        f'<path class="{name}" d="{_looked_area(curve, pictures, reach / most)}"/>'
+        for name, curve, reach in (
+            ("motion", attention.seen_curve, -LOOKED_HALF),
+            ("sound", attention.heard_curve, LOOKED_HALF),
+        )
+    )
+    return (
+        f'<svg class="attention" viewBox="0 0 {WIDTH} {2 * LOOKED_HALF}" role="img" '
+        f'aria-label="When the network looked, above, and listened, below">{drawn}'
+        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{LOOKED_HALF}" y2="{LOOKED_HALF}"/></svg>'
+    )
+
+
+def _looked_area(curve: Sequence[tuple[float, float]], pictures: Pictures, reach: float) -> str:
+    """A closed path from the middle line; a curve is as high as its nearest points beyond either edge."""
+    if not curve:
+        return ""
+    seconds, weights = np.array(curve).T
+    xs = np.linspace(0, WIDTH, 101)
+    heights = np.interp(pictures.start_s + xs / WIDTH * pictures.duration_s, seconds, weights)
+    tops = " ".join(
+        f"{x:.1f} {LOOKED_HALF + reach * height:.1f}" for x, height in zip(xs, heights, strict=True)
+    )
+    return f"M0 {LOOKED_HALF} L{tops} L{WIDTH} {LOOKED_HALF}Z"
+
+
+def looked_svgs(attention: Attention, pictures: Pictures) -> list[str]:
+    """For each thumbnail rings where the network looked most while it is shown, or nothing."""
+    rings: list[list[str]] = [[] for _ in pictures.thumbnails]
+    for at_s, row, column, weight in attention.seen:
+        along = (at_s - pictures.start_s) / pictures.duration_s
+        if rings and 0 <= along < 1 and weight >= STANDS_OUT:
+            x, y = 100 * column * pictures.aspect, 100 * row
+            rings[int(along * len(rings))].append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9"/>')
+    # As the page fits the picture: filled, and cut off where it is too long.
+    return [
+        f'<svg class="looked" viewBox="0 0 {100 * pictures.aspect:.1f} 100" '
+        f'preserveAspectRatio="xMidYMid slice" aria-hidden="true">{"".join(each)}</svg>'
+        if each
+        else ""
+        for each in rings
+    ]
+
+
+def attention_words(attention: Attention) -> str:
+    """The same as the drawings, in a sentence or two, which everyone can hear."""
+    if attention.is_even:
+        return (
+            "The network's selectors looked everywhere alike: nothing of what decided can be read from them."
+        )
+    parts = []
+    if attention.seen:
+        at_s, row, column, weight = attention.seen[0]
+        parts.append(f"looked most at {at_s:.1f} s, {_region(row, column)} ({_times(weight)})")
+    if attention.heard:
+        at_s, weight = attention.heard[0]
+        parts.append(f"listened most at {at_s:.1f} s ({_times(weight)})")
+    return f"The network's selectors {' and '.join(parts)}."
+
+
+def _times(weight: float) -> str:
+    return f"{weight:.1f} times what it would be if all were alike"
+
+
+def _region(row: float, column: float) -> str:
+    """A ninth of the frame, in words."""
+    rows, columns = ("at the top", "", "at the bottom"), ("on the left", "", "on the right")
+    words = [each[min(2, int(3 * at))] for each, at in ((rows, row), (columns, column))]
+    return " ".join(filter(None, words)) or "in the middle"
 
 
 def posterior_svg(posterior: Posterior, chosen_s: float | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from otio_avassist import figures
-from otio_avassist.findings import CaptionFinding, FoleyFinding, Posterior, SyncFinding, Take
+from otio_avassist.findings import Attention, CaptionFinding, FoleyFinding, Posterior, SyncFinding, Take
 from otio_avassist.spans import Address, MediaSpan, Shot
 from tests.material import film, picture_s
 
@@ -68,6 +68,47 @@ def test_grain_and_hiss_do_not_look_like_events():
     assert of_class(root, "mark") == []
     corners = (of_class(root, "motion")[0].get("d") or "").removesuffix("Z").split()
     assert min(float(y) for y in corners[3:-2:2]) > 0.8 * figures.HALF
+
+
+ATTENTION = Attention(
+    seen=((4.5, 0.25, 0.75, 9.0), (1.5, 0.5, 0.5, 6.0), (30.0, 0.5, 0.5, 5.0), (1.5, 0.9, 0.5, 1.5)),
+    heard=((4.25, 4.0),),
+    seen_curve=((1.0, 1.0), (4.5, 8.0), (9.0, 0.5)),
+    heard_curve=((1.0, 1.0), (4.5, 0.5), (9.0, 4.0)),
+)
+
+
+def test_rings_stand_on_the_thumbnail_and_the_place_that_was_looked_at():
+    pictures = figures.Pictures(1.0, 4.0, (b"",) * 4, beats(2.0), beats(2.0), None, aspect=2.0)
+    svgs = figures.looked_svgs(ATTENTION, pictures)
+    assert [bool(svg) for svg in svgs] == [True, False, False, True]  # what is elsewhere or faint isn't drawn
+    [ring] = drawing(svgs[3])
+    assert (float(ring.get("cx", "")), float(ring.get("cy", ""))) == (150.0, 25.0)
+    assert drawing(svgs[3]).get("viewBox") == "0 0 200.0 100"
+    assert len(list(drawing(svgs[0]))) == 1
+
+
+def test_the_curve_of_looking_is_highest_where_it_looked_most():
+    pictures = figures.Pictures(1.0, 8.0, (), beats(2.0), beats(2.0), None)
+    svg = drawing(figures.attention_svg(ATTENTION, pictures))
+
+    def points(name: str) -> np.ndarray:
+        tops = of_class(svg, name)[0].get("d", "").partition("L")[2].rpartition("L")[0]
+        return np.array(tops.split(), float).reshape(-1, 2)
+
+    seen, heard = points("motion"), points("sound")
+    assert seen[seen[:, 1].argmin(), 0] / figures.WIDTH * 8 + 1 == pytest.approx(4.5, abs=0.1)
+    assert seen[:, 1].min() == pytest.approx(0, abs=0.5)
+    assert heard[heard[:, 1].argmax(), 0] == figures.WIDTH
+    assert "nan" not in figures.attention_svg(Attention(), pictures)
+
+
+def test_attention_is_told_in_words_and_so_is_that_there_is_none():
+    words = figures.attention_words(ATTENTION)
+    assert "looked most at 4.5 s, at the top on the right (9.0 times" in words
+    assert "listened most at 4.2 s (4.0 times" in words
+    assert "in the middle" in figures.attention_words(Attention(((1.0, 0.5, 0.5, 3.0),)))
+    assert "everywhere alike" in figures.attention_words(Attention(((1.0, 0.5, 0.5, 1.9),), ((1.0, 1.2),)))
 
 
 def test_belief_peaks_over_its_offset_and_late_is_on_the_left():

@@ -25,7 +25,7 @@ from otio_avassist.timecodes import timecode
 
 if TYPE_CHECKING:
     from otio_avassist.figures import Pictures
-    from otio_avassist.findings import Evidence
+    from otio_avassist.findings import Attention, Evidence
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import Skipped
 
@@ -175,7 +175,8 @@ def _card(report: Report, line: Line, finding: SyncFinding, number: int, picture
         f"{_badge(line)}</header>"
         f'<div class="soft">{_place(report, finding)}</div>'
         f'<p class="verdict">{_text(_sentence(words))}</p>'
-        f"{_seen(pictures) if pictures else ''}"
+        f"{_seen(pictures, finding.attention) if pictures else ''}"
+        f"{_attention(finding.attention)}"
         f"{_doubts(doubts)}"
         f'<div class="why">{_ladder(report, finding)}{_belief(finding)}</div></article>\n'
     )
@@ -193,16 +194,30 @@ def _place(report: Report, finding: SyncFinding) -> str:
     return " · ".join(parts)
 
 
-def _seen(pictures: Pictures) -> str:
-    drawn = f"{_strip(pictures.thumbnails)}{_figure(pictures, mended=False)}"
+def _seen(pictures: Pictures, attention: Attention | None) -> str:
+    told = attention is not None and not attention.is_even
+    rings = figures.looked_svgs(attention, pictures) if attention is not None and told else ()
+    drawn = f"{_strip(pictures.thumbnails, rings)}{_figure(pictures, mended=False)}"
+    if attention is not None and told:
+        key = '<span class="key"><b class="m">▲ looked</b> <b class="s">▼ listened</b></span>'
+        drawn += (
+            f"<figure><figcaption><span>Which input decided</span>{key}</figcaption>"
+            f"{figures.attention_svg(attention, pictures)}</figure>"
+        )
     return drawn + _figure(pictures, mended=True) if pictures.mended is not None else drawn
 
 
-def _strip(thumbnails: Iterable[bytes]) -> str:
+def _strip(thumbnails: Sequence[bytes], over: Sequence[str] = ()) -> str:
+    """`over`: what is drawn over each."""
     shown = "".join(
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">' for jpeg in thumbnails
+        f'<span><img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">{drawn}</span>'
+        for jpeg, drawn in zip(thumbnails, over or [""] * len(thumbnails), strict=True)
     )
     return f'<div class="strip">{shown}</div>'
+
+
+def _attention(attention: Attention | None) -> str:
+    return "" if attention is None else f'<p class="soft">{_text(figures.attention_words(attention))}</p>'
 
 
 def _figure(pictures: Pictures, *, mended: bool) -> str:

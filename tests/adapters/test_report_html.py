@@ -7,6 +7,7 @@ import pytest
 
 from otio_avassist.adapters.report_html import summary, to_html
 from otio_avassist.figures import Pictures
+from otio_avassist.findings import Attention
 
 VOID = {"meta", "img", "line", "path", "polygon", "br", "input"}
 
@@ -87,6 +88,32 @@ def test_pictures_and_both_drawings_stand_in_the_card(report, pictures):
     assert page.tags.count("img") == 3
     assert "As it is" in page.text
     assert "As proposed" in page.text
+
+
+def looked_at(report, attention):
+    line = report.findings[0]
+    return replace(
+        report,
+        findings=(replace(line, finding=replace(line.finding, attention=attention)), *report.findings[1:]),
+    )
+
+
+def test_what_was_looked_at_is_drawn_over_the_pictures_and_said(report, pictures):
+    attention = Attention(((2.0, 0.5, 0.1, 4.0),), ((2.1, 3.0),), ((2.0, 2.0),), ((2.0, 3.0),))
+    page = Page(to_html(looked_at(report, attention), pictures))
+    assert page.open == []
+    assert page.tags.count("circle") == 1
+    assert "looked most at 2.0 s, on the left (4.0 times" in page.text
+    assert "Which input decided" in page.text
+    assert "circle" not in Page(to_html(looked_at(report, attention))).tags
+
+
+def test_attention_that_tells_nothing_is_said_and_not_drawn(report, pictures):
+    even = Attention(((2.0, 0.5, 0.1, 1.01),), ((2.1, 1.01),), ((2.0, 1.0),), ((2.0, 1.0),))
+    page = Page(to_html(looked_at(report, even), pictures))
+    assert "circle" not in page.tags
+    assert "Which input decided" not in page.text
+    assert "looked everywhere alike" in page.text
 
 
 def test_a_finding_without_pictures_is_told_in_words(report):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from otio_avassist.adapters.report_json import to_json
+from otio_avassist.findings import Attention
 
 
 def refuse(constant):
@@ -63,6 +64,20 @@ def test_skipped_clips_carry_their_reason(report):
         "clip_index": 4,
         "reason": "media not found: /nowhere/lost.mov",
         "media": "/nowhere/lost.mov",
+    }
+
+
+def test_where_the_network_looked_is_told_by_names(report):
+    [line, *others] = report.findings
+    assert parsed(report)["findings"][0]["attention"] is None
+    attention = Attention(((2.0, 0.5, 0.1, 4.0),), ((2.1, 3.0),), ((2.0, 2.0),))
+    told = replace(line, finding=replace(line.finding, attention=attention))
+    assert parsed(replace(report, findings=(told, *others)))["findings"][0]["attention"] == {
+        "is_even": False,
+        "seen": [{"at_s": 2.0, "row": 0.5, "column": 0.1, "weight": 4.0}],
+        "heard": [{"at_s": 2.1, "weight": 3.0}],
+        "seen_curve": [{"at_s": 2.0, "weight": 2.0}],
+        "heard_curve": [],
     }
 
 
