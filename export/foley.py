@@ -91,6 +91,8 @@ class Parts:
     needs: tuple[str, ...] = ()
     int8: bool = True
     """Also the step in 8 bits, for the CPU."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Where `sampler`, `codebook`, `vocoder`, `classifier` and `ResNet-50` come from, for messages."""
 
 
 class ConditionGraph(nn.Module):
@@ -116,11 +118,14 @@ class NothingGraph(nn.Module):
         assert config.feature_width is not None
         # Another row each time would make the same seed another sound.
         noise = torch.full((1, config.feature_width, config.features), 0.5)
-        self.prefix = nn.Buffer(sampler.prefix(noise).detach())
+        self.rows = nn.Buffer(getattr(sampler, sampler.pictures)(noise).mT.detach())
+        self.sounds = getattr(sampler, sampler.sounds) if config.classes is not None else None
 
-    def forward(self) -> Tensor:
-        """(1, p, d)."""
-        return self.prefix.clone()
+    def forward(self, sound: Tensor | None = None) -> Tensor:
+        """`class` (B,), where there are classes -> (B, p, d); else (1, p, d)."""
+        if self.sounds is None or sound is None:
+            return self.rows.clone()
+        return torch.cat([self.rows.expand(sound.shape[0], -1, -1), self.sounds(sound[:, None])], dim=1)
 
 
 class DecodeGraph(nn.Module):
@@ -214,30 +219,37 @@ def export_foley(parts: Parts, out: Path) -> Card:
 
 
 def _check(parts: Parts) -> None:
-    config, side = parts.sampler.config, parts.codebook.config.frames_per_column
-    wrong = []
-    if config.codes != parts.codebook.config.codes:
-        wrong.append(f"the sampler says {config.codes} codes, the codebook has {parts.codebook.config.codes}")
-    if config.rows * side != signals.FOLEY_BANDS:
-        wrong.append(f"{config.rows} rows of codes are {config.rows * side} bands, not {signals.FOLEY_BANDS}")
-    if (config.classes or 0) != len(parts.sounds):
-        wrong.append(f"the class token has {config.classes or 0} kinds of sound, {len(parts.sounds)} names")
-    if config.positions < config.condition + config.window:
-        wrong.append(
-            f"{config.positions} positions have no room for a condition of {config.condition} and "
-            f"{config.window} codes"
-        )
-    if parts.ear and parts.sounds and parts.ear.classes != parts.sounds:
-        wrong.append("the classifier's classes aren't the sampler's sounds")
-    if parts.ear and parts.ear.columns != config.columns * side:
-        wrong.append(f"the classifier hears {parts.ear.columns} columns, not {config.columns * side}")
-    if parts.vocoder and parts.vocoder.config.mels != signals.FOLEY_BANDS:
-        wrong.append(f"the vocoder takes {parts.vocoder.config.mels} bands, not {signals.FOLEY_BANDS}")
-    if parts.vocoder and (hop := math.prod(parts.vocoder.config.ratios)) != signals.FOLEY_HOP:
-        wrong.append(f"the vocoder makes {hop} samples a column, not {signals.FOLEY_HOP}")
-    if parts.eyes and parts.eyes.channels != config.feature_width:
-        wrong.append(
-            f"ResNet-50 gives {parts.eyes.channels} numbers, the sampler takes {config.feature_width}"
+    """Raises CheckpointError: for all that doesn't fit, whose it is, what was wanted and what there is."""
+    config, codebook, ear, vocoder = parts.sampler.config, parts.codebook.config, parts.ear, parts.vocoder
+    side = codebook.frames_per_column
+    wrong: list[str] = []
+
+    def held(part: str, wanted: object, there: object, what: str = "") -> None:
+        if wanted != there:
+            source = f"{parts.files[part]}, {part}" if part in parts.files else part
+            wrong.append(f"{source}: wanted {wanted}{what and f' {what}'}, there is {there}")
+
+    held("codebook", config.codes, codebook.codes, "codes, as the sampler says them")
+    held("sampler", signals.FOLEY_BANDS, config.rows * side, f"bands, {side} to a row of codes")
+    held("sampler", config.classes or 0, len(parts.sounds), "names of sounds, as its class token has kinds")
+    if (room := config.condition + config.window) > config.positions:
+        held("sampler", room, config.positions, "positions for its condition and its codes")
+    if parts.features is not None:
+        features = parts.features["count"], parts.features["width"]
+        held("sampler", (config.features, config.feature_width), features, "rows and numbers of features")
+    if ear is not None:
+        held("classifier", parts.sounds or ear.classes, ear.classes, "as classes, which are the sampler's")
+        held("classifier", config.columns * side, ear.columns, "columns of a spectrogram")
+        shape = tuple(ear.statistics.shape)
+        held("classifier", (signals.FOLEY_BANDS, 2), shape, "as mean and deviation of each band")
+    if vocoder is not None:
+        held("vocoder", signals.FOLEY_BANDS, vocoder.config.mels, "bands")
+        held("vocoder", signals.FOLEY_HOP, math.prod(vocoder.config.ratios), "samples a column")
+    if parts.eyes is not None and parts.features is None:
+        held("sampler", "one that is shown pictures, for ResNet-50 to see them", "one that is shown none")
+    elif parts.eyes is not None:
+        held(
+            "ResNet-50", config.feature_width, parts.eyes.channels, "numbers a picture, as the sampler takes"
         )
     if wrong:
         raise CheckpointError(f"these don't belong together: {'; '.join(wrong)}")
@@ -294,20 +306,20 @@ def _graphs(parts: Parts) -> dict[str, Extra]:
 def condition(parts: Parts) -> Extra:
     """The graph of what stands before the codes."""
     config = parts.sampler.config
-    if config.feature_width is not None and parts.features is None:
-        return Extra(NothingGraph(parts.sampler), {}, ("prefix",), {}, ({},))
+    blind = config.feature_width is not None and parts.features is None
 
     def told(batch: int) -> dict[str, Tensor]:
         given = {}
-        if config.feature_width is not None:
+        if config.feature_width is not None and not blind:
             shape = batch, config.features, config.feature_width
             given["features"] = torch.rand(shape, generator=_draw(batch))
         if config.classes is not None:
             given["class"] = torch.randint(0, config.classes, (batch,), generator=_draw(batch))
         return given
 
+    module = NothingGraph(parts.sampler) if blind else ConditionGraph(parts.sampler)
     axes = {name: {0: "batch"} for name in told(2)}
-    return Extra(ConditionGraph(parts.sampler), told(2), ("prefix",), axes, (told(1), told(3)))
+    return Extra(module, told(2), ("prefix",), axes, (told(1), told(3)))
 
 
 def _of_mel(module: nn.Module, output: str, *shapes: tuple[int, int], free: bool = True) -> Extra:
@@ -443,8 +455,17 @@ def export_checkpoint(
         read_ear(classifier) if classifier else None,
         eyes,
         int8=int8,
-    )
+        files=known({
+            "sampler": checkpoint, "codebook": checkpoint, "vocoder": vocoder, "classifier": classifier,
+            "ResNet-50": resnet50,
+        }),
+    )  # fmt: skip
     return export_foley(parts, out)
+
+
+def known(files: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Those that are given."""
+    return {name: path for name, path in files.items() if path is not None}
 
 
 def shown(features: Mapping[str, Any] | None, eyes: ResNet50 | None) -> dict[str, Any] | None:
@@ -455,8 +476,6 @@ def shown(features: Mapping[str, Any] | None, eyes: ResNet50 | None) -> dict[str
         eyes: what makes them; None: files.
     """
     if features is None or features["extractor"] == NOISE:
-        if eyes is not None:
-            raise CheckpointError("this sampler is shown no pictures: it has no use for ResNet-50")
         return None
     return {
         "extractor": "resnet50" if eyes else FILE,
@@ -477,7 +496,7 @@ def read_resnet50(path: Path) -> ResNet50:
     """
     weights = read_weights(path)
     head = weights.get("fc.weight")
-    eyes = ResNet50(classes=None if head is None else int(head.shape[0]))
+    eyes = ResNet50(classes=len(head) if head is not None and head.dim() else None)
     # Files that predate PyTorch's counter of batches lack it, and nothing here counts them.
     counters = {
         name: each for name, each in eyes.state_dict().items() if name.endswith("num_batches_tracked")
@@ -489,5 +508,11 @@ def read_resnet50(path: Path) -> ResNet50:
 def read_ear(path: Path) -> Ear:
     """A classifier of our own training."""
     held, network = trained.read_classifier(path)
-    statistics = torch.tensor(held["statistics"])
-    return Ear(network, statistics, tuple(held["classes"]), int(held["classifier"]["columns"]))
+    with trained.reading(path, "a classifier"):
+        statistics, columns = torch.tensor(held["statistics"]), int(held["classifier"]["columns"])
+        classes = tuple(held["classes"])
+    if len(classes) != network.config.classes:
+        raise CheckpointError(
+            f"{path}: wanted {network.config.classes} names of sounds, there is {len(classes)}"
+        )
+    return Ear(network, statistics, classes, columns)

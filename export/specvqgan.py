@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.foley import Ear, Parts, export_foley, read_resnet50, shown
+from export.foley import Ear, Parts, export_foley, known, read_resnet50, shown
 from export.released import checksum
 from export.unpickling import read, weights_in
 from models import checkpoints
@@ -149,7 +149,11 @@ def _parts(files: Files, *, heads: int, pictures: bool, int8: bool) -> Parts:
         ear,
         eyes,
         int8=int8,
-    )
+        files=known({
+            "sampler": files.transformer, "codebook": source, "vocoder": files.vocoder,
+            "classifier": files.melception or files.vggishish, "ResNet-50": files.resnet50,
+        }),
+    )  # fmt: skip
 
 
 def codebook_config(weights: Weights, resolution: int) -> CodebookConfig:
