@@ -1,17 +1,19 @@
 """Maps of where a network's selectors looked and listened, window by window -> what stands out in a shot.
 
 In: maps as the sync network's graph gives them (`tasks.sync.LOOKED`). Out: `findings.Attention`, a few peaks
-and two coarse curves. Windows overlap; what several of them say of a moment is averaged. Knows no timeline.
+and two coarse curves; and of these again arrays to draw. Windows overlap; what several of them say of one
+moment is averaged. Knows no timeline.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from otio_avassist.findings import Attention
+from otio_avassist.findings import STANDS_OUT, Attention
 
 STEP_S = 0.2
 """Moments are told apart this finely."""
@@ -21,6 +23,55 @@ MOST_POINTS = 60
 APART_S = 0.5
 """Two peaks nearer than this are one, of pictures only where they are neighbours in the frame too."""
 CANDIDATES = 1000
+
+
+ROWS, COLUMNS = 9, 16
+"""Of what is laid over a picture."""
+
+
+@dataclass(frozen=True)
+class Lit:
+    """Attention of some seconds of a shot, as arrays to draw; seconds count from the first of them."""
+
+    seen_s: np.ndarray
+    """(n,) ascending: when the places that stand out were looked at."""
+    seen: np.ndarray
+    """(n, ROWS, COLUMNS): where, brightest in the middle of the place."""
+    heard_s: np.ndarray
+    """(m,) ascending."""
+    heard: np.ndarray
+    """(m,) weights; 1: no more than any other moment."""
+
+
+def lit(attention: Attention, from_s: float, duration_s: float, *, sound_later_s: float = 0.0) -> Lit:
+    """What to draw over `duration_s` of a shot from `from_s` on; nothing where nothing stands out.
+
+    Args:
+        attention: of the shot.
+        from_s: seconds from the start of the shot.
+        duration_s: of what is drawn.
+        sound_later_s: the sound is drawn so much later than the shot plays it.
+    """
+    nothing = attention.is_even
+    places = sorted(
+        each
+        for each in attention.seen
+        if not nothing and each[3] >= STANDS_OUT and 0 <= each[0] - from_s < duration_s
+    )
+    rows, columns = (np.arange(ROWS)[:, None] + 0.5) / ROWS, (np.arange(COLUMNS) + 0.5) / COLUMNS
+    seen = [
+        weight * np.exp(-(((rows - row) * ROWS) ** 2 + ((columns - column) * COLUMNS) ** 2) / 4)
+        for _, row, column, weight in places
+    ]
+    curve = np.array(() if nothing else attention.heard_curve, float).reshape(-1, 2)
+    heard_s = curve[:, 0] + sound_later_s - from_s
+    inside = (heard_s >= 0) & (heard_s < duration_s)
+    return Lit(
+        np.array([at_s - from_s for at_s, *_ in places]),
+        np.array(seen).reshape(-1, ROWS, COLUMNS),
+        heard_s[inside],
+        curve[inside, 1],
+    )
 
 
 class Looks:

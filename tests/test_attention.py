@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from otio_avassist.attention import MOST_HEARD, MOST_POINTS, MOST_SEEN, Looks
+from otio_avassist.attention import COLUMNS, MOST_HEARD, MOST_POINTS, MOST_SEEN, ROWS, Looks, lit
+from otio_avassist.findings import Attention
 
 WHOLE = (1.0, 1.0)
 SHAPE, HEARD_SHAPE = (2, 3, 4, 10, 5, 5), (2, 3, 4, 3, 20)
@@ -88,3 +89,23 @@ def test_a_shot_that_no_window_reached_tells_nothing() -> None:
     gone = looks.within(0.0, 2.0, sound_later_s=30.0)
     assert gone is not None
     assert gone.heard == gone.heard_curve == ()
+
+
+def test_what_is_drawn_stands_at_its_second_and_its_place() -> None:
+    attention = Attention(
+        seen=((12.0, 0.25, 0.8, 9.0), (11.0, 0.5, 0.5, 4.0), (11.5, 0.5, 0.5, 1.2), (30.0, 0.5, 0.5, 3.0)),
+        heard=((12.5, 4.0),),
+        heard_curve=((9.0, 1.0), (12.5, 4.0), (25.0, 0.5)),
+    )
+    drawn = lit(attention, 10.0, 10.0, sound_later_s=0.4)
+    assert drawn.seen_s.tolist() == [1.0, 2.0]
+    row, column = divmod(int(drawn.seen[1].argmax()), COLUMNS)
+    assert (row, column) == (int(0.25 * ROWS), int(0.8 * COLUMNS))
+    assert drawn.heard_s == pytest.approx([2.9])
+    assert drawn.heard.tolist() == [4.0]
+
+
+def test_nothing_is_drawn_where_nothing_stands_out() -> None:
+    drawn = lit(Attention(((1.0, 0.5, 0.5, 1.5),), ((1.0, 1.5),), ((1.0, 1.0),), ((1.0, 1.0),)), 0.0, 10.0)
+    assert len(drawn.seen_s) == len(drawn.seen) == len(drawn.heard_s) == len(drawn.heard) == 0
+    assert drawn.seen.shape[1:] == (ROWS, COLUMNS)

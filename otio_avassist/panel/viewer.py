@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from otio_avassist.figures import attention_words
 from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
 from otio_avassist.panel import theme
 from otio_avassist.panel.entries import STATE_SIGNS, STATE_WORDS, Entry
@@ -150,6 +151,8 @@ class SyncPage(Page):
             sure = "" if each.audio_early_s is None else f", {each.confidence:.0%} sure"
             note = f": {each.note}" if each.note else ""
             lines.append(f"{EVIDENCE.get(each.method, each.method)}: {said}{sure}{note}")
+        if finding.attention is not None:
+            lines.append(attention_words(finding.attention))
         self.evidence.setText("\n".join(lines) or f"by {EVIDENCE.get(finding.method, finding.method)}")
 
     def show_close(self, entry: Entry, close: Close, playing: int) -> None:

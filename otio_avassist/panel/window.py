@@ -35,10 +35,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from otio_avassist import pipeline, review
+from otio_avassist import attention, pipeline, review
 from otio_avassist.errors import AvAssistError
 from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
-from otio_avassist.panel import keys, preview
+from otio_avassist.panel import keys, plots, preview
 from otio_avassist.panel.commands import Say
 from otio_avassist.panel.entries import Entry
 from otio_avassist.panel.findings_model import FindingsModel
@@ -433,9 +433,30 @@ class Window(QMainWindow):
             return
         number = self._sound_number(entry, close)
         self.viewer.show_close(entry, close, number)
+        self._show_attention(entry, close, number)
         samples = close.sounds[number].samples if close.sounds else np.zeros(0, np.float32)
         self.player.load(samples, preview.RATE, close.duration_s)
         self.viewer.show_at(self.player.at_s)
+
+    def _show_attention(self, entry: Entry, close: preview.Close, number: int) -> None:
+        """Which input decided, where the sync network tells, over what is seen and the sound that plays."""
+        finding = entry.finding
+        if not isinstance(finding, SyncFinding) or finding.attention is None:
+            return
+        drawn = attention.lit(
+            finding.attention,
+            close.start_s - finding.shot.lead.record_start_s,
+            close.duration_s,
+            sound_later_s=(entry.early_s or 0.0) if number else 0.0,
+        )
+        plots.show_attention(
+            self.viewer.screen_,
+            self.viewer.sync.spectrogram,
+            seen_s=drawn.seen_s,
+            seen=drawn.seen,
+            heard_s=drawn.heard_s,
+            heard=drawn.heard,
+        )
 
     def _sound_number(self, entry: Entry, close: preview.Close) -> int:
         """Which of its sounds plays."""

@@ -91,11 +91,9 @@ def test_pictures_and_both_drawings_stand_in_the_card(report, pictures):
 
 
 def looked_at(report, attention):
-    line = report.findings[0]
-    return replace(
-        report,
-        findings=(replace(line, finding=replace(line.finding, attention=attention)), *report.findings[1:]),
-    )
+    line, *others = report.findings
+    told = replace(line, finding=replace(line.finding, attention=attention))
+    return replace(report, findings=(told, *others))
 
 
 def test_what_was_looked_at_is_drawn_over_the_pictures_and_said(report, pictures):
