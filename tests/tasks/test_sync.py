@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from otio_avassist.bundles import Card
@@ -13,6 +14,7 @@ from otio_avassist.errors import BundleError
 from otio_avassist.findings import Evidence, Jump, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
 from otio_avassist.tasks.sync import (
+    LOOKED,
     Heard,
     Options,
     analyse,
@@ -168,3 +170,75 @@ def by_timecode(folder: Path, fps: Fraction, label: str, sound_starts_s: float) 
     assert isinstance(found, SyncFinding)
     [said] = found.evidence
     return said
+
+
+class Looking:
+    """Stands in for a network that looks at one place, half a second after its window begins, and listens a
+    second after that."""
+
+    batch = 1
+    outputs = ("logits", *LOOKED)
+
+    def __init__(self, *outputs: str) -> None:
+        self.card = Card("sync", "looking", "1", {}, NUMBERS, (-0.2, 0.0, 0.2))
+        self.outputs = outputs or self.outputs
+        self.asked: set[tuple[str, ...]] = set()
+
+    def __call__(self, *only: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        self.asked.add(only)
+        seen, heard = np.zeros((1, 1, 1, 2, 25, 4, 4)), np.zeros((1, 1, 1, 2, 3, 25))
+        seen[..., 2, 0, 3] = 1
+        heard[..., 1, 7] = 1
+        told = {"logits": np.zeros((1, 3)), "v_looked": seen, "a_looked": heard}
+        return {name: told[name] for name in only}
+
+
+def cuts_of(path: Path, *ranges_s: tuple[float, float]) -> list[Shot]:
+    """(picture, sound) of 6 s each, in seconds of one file."""
+    return [
+        Shot(
+            *(
+                replace(a_span(kind, path.name, start_s, 6.0), path=path, media_end_s=None)
+                for kind, start_s in (("picture", picture_s), ("sound", sound_s))
+            ),
+            paired_by="own sound",
+        )
+        for picture_s, sound_s in ranges_s
+    ]
+
+
+def test_where_the_network_looked_stands_in_the_finding_in_seconds_of_its_shot(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", seconds=14)
+    # The second cut reads its sound 0.4 s later than the others: there it is heard 0.4 s earlier.
+    shots = cuts_of(path, (1.0, 1.0), (7.0, 7.4), (2.0, 2.0))
+    options = replace(OPTIONS, sure=1.1, enough_s=0.0, window_every_s=5.0)
+    model = Looking()
+    one, two, _ = analyse(shots, model, options)  # type: ignore[arg-type]
+    assert isinstance(one, SyncFinding)
+    assert isinstance(two, SyncFinding)
+    assert one.attention is not None
+    assert two.attention is not None
+    # Windows begin at the seconds 1 and 6 of the file.
+    at_s, row, column, weight = one.attention.seen[0]
+    assert min(abs(at_s - 0.5), abs(at_s - 5.5)) < 0.01
+    assert row == pytest.approx(0.5 - 0.375 * 40 / 48)
+    assert 0.5 < column < 0.5 + 0.375
+    assert weight == pytest.approx(25 * 16)
+    seen_s, heard_s = (
+        sorted(each[0] for each in peaks if each[-1] > 2)
+        for peaks in (one.attention.seen, one.attention.heard)
+    )
+    assert (seen_s[0], heard_s[0]) == pytest.approx((0.5, 1.5))
+    # In the window from second 6 on it looked before this cut begins, and listened at second 7.5 of the film.
+    assert two.attention.heard[0] == pytest.approx((0.1, 25))
+    assert max(each[-1] for each in two.attention.seen) < 2
+    assert model.asked == {("logits", *LOOKED)}
+
+
+def test_a_network_that_does_not_tell_where_it_looked_is_asked_for_its_logits_alone(tmp_path: Path) -> None:
+    shots = cuts_of(film(tmp_path / "a.mp4", seconds=8), (0.0, 0.0))
+    model = Looking("logits")
+    [one] = analyse(shots, model, replace(OPTIONS, sure=1.1))  # type: ignore[arg-type]
+    assert isinstance(one, SyncFinding)
+    assert one.attention is None
+    assert model.asked == {("logits",)}
