@@ -291,7 +291,7 @@ def attention_words(attention: Attention) -> str:
 
 
 def _times(weight: float) -> str:
-    return f"{weight:.1f} times what it would be if all were alike"
+    return f"{weight:.1f} times an even share"
 
 
 def _region(row: float, column: float) -> str:

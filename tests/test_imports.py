@@ -35,7 +35,16 @@ FORBIDDEN = {
     },
     **{
         f"otio_avassist/{name}.py": {"opentimelineio", "av"}
-        for name in ("signals", "alignment", "bundles", "fetch", "sampling", "laying", "wordpiece")
+        for name in (
+            "signals",
+            "alignment",
+            "attention",
+            "bundles",
+            "fetch",
+            "sampling",
+            "laying",
+            "wordpiece",
+        )
     },
     # Timelines know neither media nor arrays.
     **{
