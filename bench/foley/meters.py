@@ -19,6 +19,7 @@ HIGH_PASS = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
 BLOCK_S, STEP_S = 0.4, 0.1
 ABSOLUTE_LUFS, RELATIVE_LU = -70.0, -10.0
 NEAR_S, AROUND_S = 0.1, 0.5
+BREAK_S, RINGS_S = 0.0005, 0.01
 LOUDER = 4.0
 """A bend in the wave so many times as sharp as any around it is a click."""
 
@@ -66,7 +67,8 @@ def _tapered() -> np.ndarray:
 def clicks_s(samples: np.ndarray, rate: int, joins_s: Sequence[float] = ()) -> list[float]:
     """Where a wave breaks: at its start or end when it isn't at rest there, and at joins that can be heard.
 
-    A join is heard where the wave bends far more sharply than anywhere in the half second on either side.
+    A join is heard where the wave bends far more sharply than anywhere in the half second on either side, and
+    than what comes at once.
     Shape: (N,).
     """
     found = []
@@ -78,10 +80,13 @@ def clicks_s(samples: np.ndarray, rate: int, joins_s: Sequence[float] = ()) -> l
         at = round(join_s * rate)
         if not near <= at < len(bend) - near:
             continue
-        here = bend[at - near : at + near].max()
+        sharpest = at - near + int(bend[at - near : at + near].argmax())
+        here = bend[sharpest]
         beside = max(
             bend[max(0, at - around) : at - near].max(initial=0.0),
             bend[at + near : at + around].max(initial=0.0),
+            # A blow that falls on a join rings on; a break is over at once.
+            bend[sharpest + round(BREAK_S * rate) : sharpest + round(RINGS_S * rate)].max(initial=0.0),
         )
         if here > LOUDER * beside + 1e-4:
             found.append(join_s)
