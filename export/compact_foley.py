@@ -26,7 +26,7 @@ from otio_avassist.bundles import Card
 
 NEEDS = ("efficientnet-lite0",)
 SURE = 0.5
-SAMPLING = {"temperature": 0.4, "top_k": 20}
+SAMPLING = {"temperature": 1.0, "top_k": 100}
 """At which the classifier of the same run was surest of what it hears."""
 LARGE = 512
 """Numbers in a tensor from which half its size is worth a word."""
