@@ -68,17 +68,17 @@ class Frame(QWidget):
         self.update()
 
     def paintEvent(self, event: Any) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#101214"))
-        if self._image is None:
-            painter.setPen(QColor("#9aa4ae"))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(12, 12, -12, -12), flags, self._words)
-            return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        x, y = (self.width() - size.width()) // 2, (self.height() - size.height()) // 2
-        painter.drawImage(QRect(x, y, size.width(), size.height()), self._image)
+        with QPainter(self) as painter:  # ended here, whatever fails and keeps this frame
+            painter.fillRect(self.rect(), QColor("#101214"))
+            if self._image is None:
+                painter.setPen(QColor("#9aa4ae"))
+                flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+                painter.drawText(self.rect().adjusted(12, 12, -12, -12), flags, self._words)
+                return
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            x, y = (self.width() - size.width()) // 2, (self.height() - size.height()) // 2
+            painter.drawImage(QRect(x, y, size.width(), size.height()), self._image)
 
 
 class Stills(QWidget):
@@ -105,17 +105,19 @@ class Stills(QWidget):
         self.picked.emit(self._duration_s * event.position().x() / max(1, self.width()))
 
     def paintEvent(self, event: Any) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Base))
-        if len(self._frames):
-            _, height, width, _ = self._frames.shape
-            each = max(8, round(self.height() * width / height))
-            for x in range(0, self.width(), each):
-                at = min(len(self._frames) - 1, int((x + each / 2) / self.width() * self._duration_s * FPS))
-                painter.drawImage(QRect(x, 0, each - 1, self.height()), image_of(self._frames[at]))
-        painter.setPen(theme.pick(theme.PLAYHEAD, self.palette()))
-        x = round(self._at_s / self._duration_s * self.width())
-        painter.fillRect(QRect(x, 0, 2, self.height()), theme.pick(theme.PLAYHEAD, self.palette()))
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Base))
+            if len(self._frames):
+                _, height, width, _ = self._frames.shape
+                each = max(8, round(self.height() * width / height))
+                for x in range(0, self.width(), each):
+                    at = min(
+                        len(self._frames) - 1, int((x + each / 2) / self.width() * self._duration_s * FPS)
+                    )
+                    painter.drawImage(QRect(x, 0, each - 1, self.height()), image_of(self._frames[at]))
+            painter.setPen(theme.pick(theme.PLAYHEAD, self.palette()))
+            x = round(self._at_s / self._duration_s * self.width())
+            painter.fillRect(QRect(x, 0, 2, self.height()), theme.pick(theme.PLAYHEAD, self.palette()))
 
 
 class Screen(QWidget):

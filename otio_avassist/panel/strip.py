@@ -313,27 +313,33 @@ class Strip(QAbstractScrollArea):
     # Paint
 
     def paintEvent(self, event: Any) -> None:
-        painter = QPainter(self.viewport())
-        palette = self.palette()
-        if self._model is None:
-            painter.fillRect(self.viewport().rect(), palette.color(QPalette.ColorRole.Base))
-            painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(
-                self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop a timeline here, or press Ctrl+O"
-            )
-            return
-        ratio = self.viewport().devicePixelRatioF()
-        if self._drawn is None or self._drawn.devicePixelRatio() != ratio:
-            self._drawn = QPixmap(self.viewport().size() * ratio)
-            self._drawn.setDevicePixelRatio(ratio)
-            self._paint_still(QPainter(self._drawn))
-        painter.drawPixmap(0, 0, self._drawn)
-        if self._playhead_s is not None and self.from_s <= self._playhead_s <= self.from_s + self._shown_s:
-            self._paint_playhead(painter, round(self.x_of(self._playhead_s)))
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 2))
-            painter.drawRect(self.viewport().rect().adjusted(1, 1, -1, -1))
+        with QPainter(self.viewport()) as painter:  # ended here, whatever fails and keeps this frame
+            palette = self.palette()
+            if self._model is None:
+                painter.fillRect(self.viewport().rect(), palette.color(QPalette.ColorRole.Base))
+                painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
+                painter.drawText(
+                    self.viewport().rect(),
+                    Qt.AlignmentFlag.AlignCenter,
+                    "Drop a timeline here, or press Ctrl+O",
+                )
+                return
+            ratio = self.viewport().devicePixelRatioF()
+            if self._drawn is None or self._drawn.devicePixelRatio() != ratio:
+                self._drawn = QPixmap(self.viewport().size() * ratio)
+                self._drawn.setDevicePixelRatio(ratio)
+                with QPainter(self._drawn) as still:
+                    self._paint_still(still)
+            painter.drawPixmap(0, 0, self._drawn)
+            if (
+                self._playhead_s is not None
+                and self.from_s <= self._playhead_s <= self.from_s + self._shown_s
+            ):
+                self._paint_playhead(painter, round(self.x_of(self._playhead_s)))
+            if self.hasFocus():
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 2))
+                painter.drawRect(self.viewport().rect().adjusted(1, 1, -1, -1))
 
     def _paint_still(self, painter: QPainter) -> None:
         assert self._model is not None

@@ -63,7 +63,8 @@ class Choice(QPushButton):
         super().paintEvent(event)
         if self.isChecked():
             bar = QRect(3, self.height() - self.BAR - 1, self.width() - 6, self.BAR)
-            QPainter(self).fillRect(bar, theme.pick(theme.CHOSEN, self.palette()))
+            with QPainter(self) as painter:
+                painter.fillRect(bar, theme.pick(theme.CHOSEN, self.palette()))
 
 
 class Page(QWidget):

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 from otio_avassist import files, pipeline, windows
 from otio_avassist.panel.loader import wait_for
 from otio_avassist.panel.session import Session
+from otio_avassist.panel.viewer import Choice
 from otio_avassist.panel.window import Window
 from tests.panel import scene
 
@@ -105,11 +106,13 @@ def test_saving_draws_the_window_meanwhile(qtbot, window: Window, tmp_path, monk
 def test_the_window_stays_open_until_it_is_written(qtbot, window: Window, monkeypatch) -> None:
     press(qtbot, KEY.Key_A)
     closed = []
+    window.ask = lambda *_: "Discard"  # type: ignore[method-assign]
     slowly(monkeypatch, pipeline, "settle")
     QTimer.singleShot(200, lambda: closed.append(window.close()))
     press(qtbot, KEY.Key_S, CTRL)
     assert closed == [False]
     assert window.isVisible()
+    assert window.session.said
 
 
 def test_media_that_is_slow_to_open_stops_nothing(qtbot, window: Window, tmp_path, monkeypatch) -> None:
@@ -150,6 +153,28 @@ def test_what_is_waited_for_tells_its_answer_or_its_error(qtbot) -> None:
     assert wait_for(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         wait_for(lambda: 1 / 0)
+
+
+def test_painting_ends_though_something_keeps_what_painted(qtbot, qtlog, window: Window) -> None:
+    """As the traceback of an error does: a painter that lives on ends the process at the next drawing."""
+    kept = []
+
+    def keep(frame, event, _arg) -> None:
+        if event == "call" and frame.f_code.co_name == "paintEvent":
+            kept.append(frame)
+
+    choice = next(each for each in window.viewer.findChildren(Choice) if each.isVisible())
+    choice.setCheckable(True)
+    choice.setChecked(True)
+    drawn = (window.strip.viewport(), window.viewer.screen_.frame, window.viewer.screen_.stills, choice)
+    sys.setprofile(keep)
+    try:
+        for widget in drawn:
+            widget.repaint()
+    finally:
+        sys.setprofile(None)
+    assert {type(frame.f_locals["self"]).__name__ for frame in kept} >= {"Strip", "Frame", "Stills", "Choice"}
+    assert not [each.message for each in qtlog.records if "active painter" in each.message]
 
 
 # It loses nothing
