@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QWidget
 
 from otio_avassist.figures import LEAST_MOTION, LEAST_SOUND, levels_of
@@ -62,6 +62,11 @@ class Plot(pg.PlotWidget):
         super().changeEvent(event)
         if event.type() == event.Type.PaletteChange and hasattr(self, "playhead"):
             self.paint_in(self.palette())
+            self.fill_in(self.palette())
+            self.resetCachedContent()  # pyqtgraph keeps the background as it was drawn first
+
+    def fill_in(self, palette: QPalette) -> None:
+        """Give curves the colours of a palette."""
 
     def mousePressEvent(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
@@ -82,27 +87,25 @@ class Against(Plot):
         self.setYRange(-1.05, 1.05, padding=0)
         self.setMinimumHeight(LOW)
 
+    def fill_in(self, palette: QPalette) -> None:
+        _fill(self._motion, theme.pick(theme.MOTION, palette), width=1, alpha=110)
+        _fill(self._sound, theme.pick(theme.SOUND, palette), width=1, alpha=110)
+
     def show_curves(self, motion: np.ndarray, samples: np.ndarray, duration_s: float) -> None:
         """
         Args:
             motion: (T,) at `FPS`.
             samples: (N,) at `RATE`.
         """
-        palette = self.palette()
+        self.fill_in(self.palette())
         up = levels_of(motion, least=LEAST_MOTION)
         each = RATE // (2 * FPS)
         loud = np.abs(samples[: len(samples) // each * each].reshape(-1, each)).max(axis=1, initial=0.0)
         down = levels_of(loud, least=LEAST_SOUND)
-        for item, levels, sign, pair, step_s in (
-            (self._motion, up, 1, theme.MOTION, 1 / FPS),
-            (self._sound, down, -1, theme.SOUND, each / RATE),
+        for item, levels, sign, step_s in (
+            (self._motion, up, 1, 1 / FPS),
+            (self._sound, down, -1, each / RATE),
         ):
-            colour = theme.pick(pair, palette)
-            item.setPen(pg.mkPen(colour, width=1))
-            item.setFillLevel(0)
-            fill = pg.mkColor(colour)
-            fill.setAlpha(110)
-            item.setBrush(pg.mkBrush(fill))
             item.setData((np.arange(len(levels)) + 0.5) * step_s, sign * levels)
         self.setXRange(0, max(0.1, duration_s), padding=0)
 
@@ -169,17 +172,15 @@ class Belief(Plot):
         self.setLabel("bottom", "← sound late · seconds · sound early →")
         self.setMinimumHeight(120)
 
+    def fill_in(self, palette: QPalette) -> None:
+        _fill(self._curve, theme.pick(theme.TASKS["sync"], palette), width=2, alpha=90)
+
     def show_posterior(self, posterior: Posterior | None, early_s: float | None) -> None:
         """None: every rung abstained, or the one that decided had no grid."""
         self.setVisible(posterior is not None)
         if posterior is None:
             return
-        colour = theme.pick(theme.TASKS["sync"], self.palette())
-        self._curve.setPen(pg.mkPen(colour, width=2))
-        self._curve.setFillLevel(0)
-        fill = pg.mkColor(colour)
-        fill.setAlpha(90)
-        self._curve.setBrush(pg.mkBrush(fill))
+        self.fill_in(self.palette())
         self._curve.setData(np.array(posterior.offsets_s), np.array(posterior.probabilities))
         self.setXRange(min(posterior.offsets_s), max(posterior.offsets_s), padding=0.02)
         self.setYRange(0, 1.1 * max(*posterior.probabilities, 1e-9), padding=0)
@@ -188,6 +189,15 @@ class Belief(Plot):
 
     def show_at(self, at_s: float) -> None:
         """Its line stands for an offset, not for a moment."""
+
+
+def _fill(curve: pg.PlotDataItem, colour: QColor, *, width: int, alpha: int) -> None:
+    """A line, and the room down to zero in a paler shade of it."""
+    curve.setPen(pg.mkPen(colour, width=width))
+    curve.setFillLevel(0)
+    fill = pg.mkColor(colour)
+    fill.setAlpha(alpha)
+    curve.setBrush(pg.mkBrush(fill))
 
 
 def show_attention(
