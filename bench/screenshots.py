@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SIZE = (1360, 880)
+SIZE = (1280, 860)
 
 
 def main() -> int:

@@ -207,6 +207,10 @@ class Strip(QAbstractScrollArea):
     def sizeHint(self) -> QSize:
         return QSize(900, RULER + 5 * (LANE + GAP) + 16)
 
+    def minimumSizeHint(self) -> QSize:
+        # A picture and two sounds: what most cuts have is seen without scrolling.
+        return QSize(300, RULER + 3 * (LANE + GAP) + self.horizontalScrollBar().sizeHint().height())
+
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
         self._arrange()
@@ -354,7 +358,6 @@ class Strip(QAbstractScrollArea):
             self._paint_head(painter, lane.name, y)
         painter.setClipping(False)
         self._paint_ruler(painter, self.from_s, self.from_s + self._shown_s)
-        painter.end()
 
     def _paint_head(self, painter: QPainter, name: str, y: int) -> None:
         palette = self.palette()
