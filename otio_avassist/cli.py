@@ -625,7 +625,7 @@ def demo(context: click.Context, folder: Path) -> None:
             inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
             reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
             tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", strict=False,
-            sidecar=None,
+            sidecar=None, accepted_only=False,
         )
         or demo.verify(mended)
     )  # fmt: skip

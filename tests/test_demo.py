@@ -13,6 +13,7 @@ import opentimelineio as otio
 import pytest
 
 from otio_avassist import demo
+from otio_avassist.__main__ import main
 
 SHORT_S = 4.0
 FRAME_S = 1 / demo.FPS
@@ -179,3 +180,12 @@ def test_a_range_out_of_its_media_is_a_fault(folder, timeline, tmp_path):
     for name in ("truth.json", "report.json"):
         (tmp_path / name).write_text('{"findings": []}' if name == "report.json" else "{}")
     assert demo.verify(tmp_path / "broken.otio") == 1
+
+
+def test_the_command_renders_mends_and_scores(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["avassist", "demo", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    made = {each.name for each in tmp_path.iterdir()}
+    assert {"demo.otio", "mended.otio", "report.html", "report.json"} <= made
