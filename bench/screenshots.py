@@ -62,6 +62,7 @@ def draw(folder: Path, out: Path) -> None:
         shown.show()
         shown.open(Session(str(cut), settings))
         wait(lambda: shown.look is None)
+        shown.missing_bar.hide()  # it names folders of the machine that draws
         return shown
 
     def shoot(shown: Window, name: str, select: Callable[[Any], bool]) -> None:
