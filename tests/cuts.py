@@ -112,7 +112,7 @@ def caption(
     return CaptionFinding(shot, start_s, end_s, media_start_s, text, **rest)
 
 
-def take(number: int = 1, duration_s: float = 1.0, folder: str = "/work/cut.foley", **facts: Any) -> Take:
+def take(number: int = 1, duration_s: float = 1.0, folder: str = "/project/cut.foley", **facts: Any) -> Take:
     """One of several takes of rain."""
     path = Path(folder, f"foley_rain_{number:012x}.wav")
     rest = {"seed": number, "source": "generated", "relevance": 0.9, "loudness_lufs": -23.0, **facts}

@@ -80,8 +80,8 @@ def test_a_sound_is_a_clip_with_a_take_to_play_and_others_to_choose() -> None:
     references = sound.media_references()
     assert list(references) == ["DEFAULT_MEDIA", "take 2"]
     assert [each.target_url for each in references.values()] == [
-        "/work/cut.foley/foley_rain_000000000001.wav",
-        "/work/cut.foley/foley_rain_000000000002.wav",
+        "/project/cut.foley/foley_rain_000000000001.wav",
+        "/project/cut.foley/foley_rain_000000000002.wav",
     ]
     assert all(each.available_range == time_range(0, 25) for each in references.values())
     assert "Link Group ID" not in sound.metadata["Resolve_OTIO"]

@@ -494,7 +494,7 @@ def test_of_a_timeline_that_an_editor_wrote_nothing_changes_but_that_it_has_trac
         root = files.read(str(shared / "timelines" / entry))
     except TimelineError as error:
         pytest.skip(f"OpenTimelineIO doesn't read it here: {error}")
-    options = foley.Options(folder=Path("/work/cut.foley"))
+    options = foley.Options(folder=Path("/project/cut.foley"))
     settings = pipeline.Settings(tasks=("foley",), foley=options, wish=Wish("all"))
     before = root.to_json_string()
     done = road.assist(root, settings)
@@ -515,7 +515,7 @@ def test_of_a_timeline_that_an_editor_wrote_nothing_changes_but_that_it_has_trac
         reference = each.clip.media_reference
         assert cut.duration <= reference.available_range.duration
         assert urls.path_from_url(reference.target_url).endswith(
-            "/work/cut.foley/foley_rain_000000000001.wav"
+            "/project/cut.foley/foley_rain_000000000001.wav"
         )
         assert len(spelt) > 1 or reference.target_url.startswith("file:") in spelt
     heard = sorted(round(each.place.at_s, 1) for each in laid)
