@@ -76,6 +76,28 @@ class CodebookConfig(_Config):
 
 
 @dataclass(frozen=True)
+class PatchesConfig(_Config):
+    """The compact codebook (`models.foley.compact.patches`)."""
+
+    codes: int = 2048
+    width: int = 16
+    """Numbers in an entry of the codebook."""
+    channels: int = 192
+    near: int = 1
+    """Blocks of the encoder that see the squares beside their own."""
+    blocks: int = 5
+    """Of the decoder, each of which sees one square further."""
+    side: int = 8
+    """Columns and bands of a square."""
+    mels: int = 80
+
+    @property
+    def frames_per_column(self) -> int:
+        """Spectrogram columns behind one column of codes, and bands behind one row."""
+        return self.side
+
+
+@dataclass(frozen=True)
 class SamplerConfig(_Config):
     """The transformer that says codes one by one: 306,995,200 parameters."""
 

@@ -27,6 +27,7 @@ from models.foley.compact import (  # noqa: E402
 )
 from models.foley.compact.kinds import KINDS, NAMES  # noqa: E402
 from models.foley.compact.material import Recording  # noqa: E402
+from models.foley.config import PatchesConfig  # noqa: E402
 from models.foley.train_codebook import read_lpaps  # noqa: E402
 from otio_avassist import bundles, generator  # noqa: E402
 
@@ -151,7 +152,7 @@ SMALL = {"codes": 16, "width": 8, "channels": 8, "blocks": 1}
 
 def test_a_sound_is_the_same_codes_wherever_it_stands() -> None:
     torch.manual_seed(0)
-    network = patches.Patches(patches.PatchesConfig(**SMALL))
+    network = patches.Patches(PatchesConfig(**SMALL))
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.2)  # new blocks add nothing yet
     sound = torch.rand(1, 1, 80, 48)

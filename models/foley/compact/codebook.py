@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from models.foley.codebook import perplexity
 from models.foley.compact import patches
 from models.foley.compact.gate import squeezed
-from models.foley.compact.patches import Patches, PatchesConfig
+from models.foley.compact.patches import Patches
 from models.foley.compact.pool import Pool
 from models.foley.compact.scenes import COLUMNS
+from models.foley.config import PatchesConfig
 from models.foley.losses import CodebookLoss, Weights
 from models.foley.lpaps import LPAPS
 from models.foley.patchgan import PatchGAN

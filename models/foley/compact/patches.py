@@ -9,10 +9,7 @@ many where places are few, which is what a CPU is quick at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,36 +18,7 @@ from torch.nn import functional as F
 from models import checkpoints
 from models.foley import trained
 from models.foley.codebook import Quantiser
-
-
-@dataclass(frozen=True)
-class PatchesConfig:
-    """All that the network is made of."""
-
-    codes: int = 2048
-    width: int = 16
-    """Numbers in an entry of the codebook."""
-    channels: int = 192
-    near: int = 1
-    """Blocks of the encoder that see the squares beside their own."""
-    blocks: int = 5
-    """Of the decoder, each of which sees one square further."""
-    side: int = 8
-    """Columns and bands of a square."""
-    mels: int = 80
-
-    @property
-    def frames_per_column(self) -> int:
-        """Spectrogram columns behind one column of codes, and bands behind one row."""
-        return self.side
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, held: Mapping[str, Any]) -> Self:
-        """Raises TypeError for what isn't of it."""
-        return cls(**held)
+from models.foley.config import PatchesConfig
 
 
 class Block(nn.Module):
