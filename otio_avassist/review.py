@@ -64,11 +64,6 @@ class Decision:
         if self.state not in STATES:
             raise UsageError(f"no such state: {self.state!r}; there is: {', '.join(STATES)}")
 
-    @property
-    def is_empty(self) -> bool:
-        """Nobody has said anything."""
-        return self.state == PROPOSED and not self.text and not self.take and self.early_s is None
-
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without what nobody said."""
         said = {key: str(getattr(self, key)) for key in SAID}

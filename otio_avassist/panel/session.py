@@ -17,8 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import opentimelineio as otio
-
 from otio_avassist import edits, files, pipeline, places, recall, review, spans, windows
 from otio_avassist.errors import OutputError, TimelineError, UsageError
 from otio_avassist.panel.entries import Entry
@@ -74,16 +72,6 @@ class Session:
     @property
     def start_timecode_s(self) -> float:
         return self.spans.start_timecode_s
-
-    @property
-    def duration_s(self) -> float:
-        """To the end of the last clip, in timeline seconds."""
-        ends = [
-            each.place.at_s + each.duration_s
-            for each in places.walk(self.root)
-            if each.duration_s is not None and each.place.at_s == each.place.at_s
-        ]
-        return max(ends, default=0.0)
 
     @property
     def lines(self) -> tuple[pipeline.Line, ...]:
@@ -239,7 +227,8 @@ class Session:
         beside = files.sidecar_of(self.path)
         if beside is None:
             raise OutputError(f"{self.path}: nothing can stand beside it; apply to a file instead")
-        record = dict(self.sidecar or {}) | {"schema": review.SCHEMA, "findings": settled.sidecar["findings"]}
+        findings = settled.sidecar.get("findings", {})
+        record = dict(self.sidecar or {}) | {"schema": review.SCHEMA, "findings": findings}
         review.write_sidecar(beside, record)
         self._is_saved(said)
         return f"decisions: {beside.name}"
@@ -309,14 +298,12 @@ class Session:
 
     def _known(self, line: pipeline.Line) -> review.Decision:
         said = self.said.get(line.finding.id)
-        return said or self._decisions().of(line.finding) or review.Decision(review.PROPOSED)
+        return said or self._decisions.of(line.finding) or review.Decision(review.PROPOSED)
 
+    @cached_property
     def _decisions(self) -> review.Decisions:
-        if self._read is None:
-            self._read = review.decisions(self.root, self.sidecar)
-        return self._read
-
-    _read: review.Decisions | None = None
+        """As they were read: the timeline is never changed."""
+        return review.decisions(self.root, self.sidecar)
 
     def _read_spans(self) -> spans.Spans:
         timeline = edits.strip(self.root, self.sidecar, tasks=self.settings.tasks).timeline
@@ -384,9 +371,3 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return ""
-
-
-def is_readable(path: str) -> bool:
-    """Whether OpenTimelineIO has a reader for such a name, or it is media."""
-    suffixes = {f".{suffix}" for suffix in otio.adapters.suffixes_with_defined_adapters(read=True)}
-    return Path(path).suffix.lower() in suffixes or Path(path).is_file()

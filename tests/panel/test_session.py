@@ -154,6 +154,12 @@ def test_half_a_review_file_is_no_reason_not_to_open(session: Session, cut: Path
     assert Session(str(cut), session.settings).said == {}
 
 
+def test_a_session_in_which_nothing_was_found_is_saved_as_well(cut: Path) -> None:
+    session = Session(str(cut), scene.SETTINGS)
+    assert session.save() == "decisions: cut.avassist.json"
+    assert review.read_sidecar(cut.with_suffix(".avassist.json"))["findings"] == {}
+
+
 def test_the_timeline_that_is_open_is_never_replaced(session: Session, cut: Path) -> None:
     before = cut.read_bytes()
     session.decide(of(session, "sync")[0], "accepted")
