@@ -21,7 +21,7 @@ from models.sync.config import NetworkConfig
 from otio_avassist import bundles
 from otio_avassist.bundles import Card
 from otio_avassist.errors import BundleError
-from otio_avassist.tasks.sync import LOOKED
+from otio_avassist.watching import LOOKED
 
 
 def tell_where_it_looked(bundle: Path, out: Path, config: NetworkConfig) -> Card:

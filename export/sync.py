@@ -23,7 +23,7 @@ from models.sync.config import Clip, SyncConfig
 from models.sync.sparsesync import SparseSync
 from otio_avassist import bundles
 from otio_avassist.bundles import Card
-from otio_avassist.tasks.sync import LOOKED
+from otio_avassist.watching import LOOKED
 
 ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest value, PyTorch in 32 bits against onnxruntime
 

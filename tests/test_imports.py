@@ -31,6 +31,7 @@ FORBIDDEN = {
             "library",
             "moments",
             "sounds",
+            "watching",
         )
     },
     **{

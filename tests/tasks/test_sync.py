@@ -13,16 +13,8 @@ from otio_avassist.bundles import Card
 from otio_avassist.errors import BundleError
 from otio_avassist.findings import Evidence, Jump, SyncFinding
 from otio_avassist.spans import Address, MediaSpan, Shot
-from otio_avassist.tasks.sync import (
-    LOOKED,
-    Heard,
-    Options,
-    analyse,
-    check_preprocessing,
-    decide,
-    from_second,
-    pool,
-)  # fmt: skip
+from otio_avassist.tasks.sync import Heard, Options, analyse, decide, from_second, pool
+from otio_avassist.watching import LOOKED, check_preprocessing
 from tests.material import film
 
 OPTIONS = Options()
