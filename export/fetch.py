@@ -21,7 +21,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from export import unpickling
+from export import tflite, unpickling
 from export.graphs import OPSET, check, describe, forget_origins, in_place_of, write_graph
 from models import checkpoints
 from models.captions import efficientnet, transnet
@@ -319,6 +319,43 @@ def _minilm(entry: Entry, files: Files, folder: Path) -> Card:
     )
 
 
+def _blazeface(entry: Entry, files: Files, folder: Path) -> Card:
+    """Of its boxes: x, y of the middle, width, height, then x, y of six points, from each place of a grid."""
+    return _of_faces(
+        entry, files, folder,
+        network="BlazeFace, full range", outputs=("boxes", "scores"),
+        preprocessing={"side": 192, "grid": 48, "low": -1.0, "high": 1.0, "colours": "RGB"},
+    )  # fmt: skip
+
+
+def _facemesh(entry: Entry, files: Files, folder: Path) -> Card:
+    """Its points are x, y, z in pixels of what it is shown; `face` is more than 0 where there is one."""
+    return _of_faces(
+        entry, files, folder,
+        network="FaceMesh", outputs=("points", "face"),
+        preprocessing={"side": 192, "low": 0.0, "high": 1.0, "colours": "RGB", "around": 1.5},
+    )  # fmt: skip
+
+
+def _of_faces(
+    entry: Entry, files: Files, folder: Path,
+    *, network: str, outputs: tuple[str, ...], preprocessing: Mapping[str, Any],
+) -> Card:  # fmt: skip
+    module = tflite.Network(files["network.tflite"]).eval()
+    side, draw = preprocessing["side"], torch.Generator().manual_seed(0)
+    noise = [torch.rand(count, 3, side, side, generator=draw) for count in (2, 1, 3)]
+    write_graph(module, {"pictures": noise[0]}, outputs, folder / "main.onnx")
+    others = ({"pictures": each} for each in noise[1:])
+    return _card(
+        entry, folder,
+        network=network,
+        done="its operators, read from the file of TensorFlow Lite, exported from PyTorch for any batch",
+        preprocessing=preprocessing,
+        parity=check(module, folder / "main.onnx", others, ALLOWED),
+        batch=8,
+    )  # fmt: skip
+
+
 def _safetensors(data: bytes) -> dict[str, torch.Tensor]:
     """Weights of a safetensors file: eight bytes of length, a JSON header with places, then numbers."""
     types = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
@@ -352,6 +389,8 @@ _CONVERSIONS: Mapping[str, Callable[[Entry, Files, Path], Card]] = {
     "transnetv2": _transnet,
     "aisfx": _aisfx,
     "minilm": _minilm,
+    "blazeface": _blazeface,
+    "facemesh": _facemesh,
 }
 
 

