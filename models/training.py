@@ -169,12 +169,21 @@ def half(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 class Learning:
-    """An optimiser's steps: gradients of all processes, in mixed precision where asked."""
+    """An optimiser's steps: gradients of all processes, in mixed precision where asked.
+
+    Args:
+        clip_norm: longer gradients, all together, are made so short.
+    """
 
     def __init__(
-        self, optimizer: torch.optim.Optimizer, processes: Processes, precision: str = "auto"
+        self,
+        optimizer: torch.optim.Optimizer,
+        processes: Processes,
+        precision: str = "auto",
+        *,
+        clip_norm: float | None = None,
     ) -> None:
-        self.optimizer, self.processes = optimizer, processes
+        self.optimizer, self.processes, self.clip_norm = optimizer, processes, clip_norm
         self.half = half(precision, processes.device)
         # 16 bits of IEEE end at 65,504 and lose small gradients: losses are scaled for them.
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=self.half == torch.float16)
@@ -187,7 +196,11 @@ class Learning:
         """Learn from a loss that weighs so much among those of all processes."""
         self.optimizer.zero_grad()
         self.scaler.scale(loss * weight).backward()
-        self.processes.average(each for group in self.optimizer.param_groups for each in group["params"])
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        self.processes.average(parameters)
+        if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
