@@ -40,6 +40,7 @@ FORBIDDEN = {
             "signals",
             "alignment",
             "attention",
+            "energies",
             "bundles",
             "fetch",
             "sampling",

@@ -1,0 +1,1 @@
+"""The compact sync bundle: the scenes it learns from, its network, its training."""
