@@ -10,6 +10,7 @@
     vggsound_sparse.csv                             the same of the clips with sparse sounds; or, instead,
     picked_sparse_classes.csv                       which classes are sparse: class, y or n
     filtered_examples_vggsound/*.txt                clips that are left out, a name a line
+    vggsound_valid.txt                              those of the training clips that are held out, too
 
     fixed_offsets_lrs3/, fixed_offsets_vggsound/    SPLIT_size21_crop5_min-2.00_max2.00.csv: path, offset_sec,
                                                     vstart_sec, what a validation or a test looks at
@@ -175,7 +176,7 @@ def read_clips(
     if layout == "lrs3":
         named = [(name, SPEECH) for name in _lrs3(root, split, fixed)]
     else:
-        named = _vggsound(root, layout, split, fixed, seed)
+        named = _vggsound(root, layout, split, seed)
     listed = [Item(name, home / f"{name}.mp4", kind) for name, kind in named]
     least_s = max(shortest_s, crops.least_s(clip, offsets_s))
     with ThreadPoolExecutor(READERS) as readers:
@@ -195,6 +196,15 @@ def read_sets(root: Path, layout: Layout, **how: object) -> tuple[Clips, Clips]:
     """
     learnt, held_out = (read_clips(root, layout, split, **how) for split in ("train", "valid"))  # type: ignore[arg-type]
     return learnt, with_classes(held_out, learnt.classes)
+
+
+def words(sets: Sequence[Clips]) -> str:
+    """How many clips there are, and how many of the lists were left out."""
+    learnt, held_out = sets
+    return (
+        f"{len(learnt)} clips to learn from, {len(held_out)} held out; "
+        f"{sum(each.left_out for each in sets)} of the lists aren't there, or too short, and are left out"
+    )
 
 
 def with_classes(clips: Clips, classes: Sequence[str]) -> Clips:
@@ -256,9 +266,7 @@ def _lrs3(root: Path, split: str, fixed: dict[str, tuple[float, float]]) -> list
     return names
 
 
-def _vggsound(
-    root: Path, layout: Layout, split: str, fixed: dict[str, tuple[float, float]], seed: int
-) -> list[tuple[str, str]]:
+def _vggsound(root: Path, layout: Layout, split: str, seed: int) -> list[tuple[str, str]]:
     """Names and classes of a split."""
     table = _table(root, layout)
     refused = {
@@ -269,7 +277,9 @@ def _vggsound(
     table = [row for row in table if row[0] not in refused]
     if split == "test":
         return [(name, kind) for name, _, kind, part in table if part == "test"]
-    valid = _fixed_names(root, "valid") or _held_out(table, seed)
+    path = root / "vggsound_valid.txt"
+    listed = {_bare(line) for line in _text(path).split()} if path.exists() else set()
+    valid = listed or _fixed_names(root, "valid") or _held_out(table, seed)
     wanted = split == "valid"
     return [
         (name, kind)
