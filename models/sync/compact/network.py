@@ -103,7 +103,9 @@ class Ear(nn.Module):
         return self.last(x).transpose(1, 2)
 
 
-SPECTRUM = 512
+PLAIN = 4
+"""Comparisons that nothing has to be learnt for: size and rise of motion with loudness and its rise."""
+SPECTRUM = 320
 """Frames that spectra are taken of: more than the longest window and the largest lag together."""
 
 
@@ -117,16 +119,36 @@ class CompactSync(nn.Module):
         self.ear = Ear(config.width, config.dropout)
         self.seen = nn.Linear(config.width, config.width)
         self.along = nn.Sequential(
-            nn.Conv1d(config.heads, config.lag_width, 9, padding=4),
+            nn.Conv1d(config.heads + PLAIN, config.lag_width, 9, padding=4),
             nn.GELU(),
             nn.Conv1d(config.lag_width, config.lag_width, 9, padding=4),
             nn.GELU(),
             nn.Conv1d(config.lag_width, 1, 9, padding=4),
         )
-        self.straight = nn.Conv1d(config.heads, 1, 1, bias=False)
+        self.straight = nn.Conv1d(config.heads + PLAIN, 1, 1, bias=False)
         self.cell = nn.Sequential(
             nn.Linear(2 * config.width, config.lag_width), nn.GELU(), nn.Linear(config.lag_width, 1)
         )
+
+        # Transforms as tables, which any exporter and runtime can multiply by.
+        moments = torch.arange(SPECTRUM, dtype=torch.float64)[:, None]
+        waves = torch.arange(SPECTRUM // 2 + 1, dtype=torch.float64)
+        turns = 2 * torch.pi * moments * waves / SPECTRUM
+        lags = torch.arange(-config.reach, config.reach + 1, dtype=torch.float64)
+        back = 2 * torch.pi * waves[:, None] * lags / SPECTRUM
+        twice = torch.where((waves == 0) | (waves == SPECTRUM // 2), 1.0, 2.0)[:, None] / SPECTRUM
+        for name, table in (
+            ("forth_real", turns.cos()),
+            ("forth_imag", -turns.sin()),
+            ("back_real", twice * back.cos()),
+            ("back_imag", -twice * back.sin()),
+        ):
+            self.register_buffer(name, table.float(), persistent=False)
+
+    forth_real: Tensor
+    forth_imag: Tensor
+    back_real: Tensor
+    back_imag: Tensor
 
     def forward(self, moves: Tensor, bands: Tensor) -> Tensor:
         """Logits (B, K)."""
@@ -135,25 +157,66 @@ class CompactSync(nn.Module):
     def by_cell(self, moves: Tensor, bands: Tensor) -> Tensor:
         """(B, N, K): how well each cell agrees with the sound at each lag, and how much it counts."""
         seen, heard = self.eye(moves), self.ear(bands)
+        # The picture as a whole is a cell more.
+        seen = torch.cat([seen, seen.mean(2, keepdim=True)], 2)
         worth = self.cell(torch.cat([seen.mean(1), seen.amax(1)], dim=2))  # (B, N, 1)
         seen = _standard(self.seen(seen))
-        agreed = self._agreement(seen, _standard(heard))  # (B, N, H, K)
+        agreed = torch.cat(
+            [
+                self._agreement(seen, _standard(heard), self.config.heads),
+                self._agreement(_plain_seen(moves), _plain_heard(bands), PLAIN),
+            ],
+            2,
+        )  # (B, N, H + PLAIN, K)
         scores = agreed.flatten(0, 1)
         scores = self.straight(scores) + self.along(scores)
         return scores.unflatten(0, agreed.shape[:2])[:, :, 0] + worth
 
-    def _agreement(self, seen: Tensor, heard: Tensor) -> Tensor:
+    def _spectrum(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Real and imaginary parts (…, S) of series (…, T), which silence follows."""
+        time = x.shape[-1]
+        return x @ self.forth_real[:time], x @ self.forth_imag[:time]
+
+    def _agreement(self, seen: Tensor, heard: Tensor, heads: int) -> Tensor:
         """(B, N, H, K): where the sound is early by k frames, what is seen at t was heard at t - k."""
         time = seen.shape[1]
-        heads, reach = self.config.heads, self.config.reach
+        reach = self.config.reach
         # By spectra: comparing every moment with every other costs a hundred times as much.
-        v = torch.fft.rfft(seen.float(), SPECTRUM, dim=1)  # (B, S, N, D)
-        a = torch.fft.rfft(heard.float(), SPECTRUM, dim=1)[:, :, None]
-        cross = (v * a.conj()).unflatten(3, (heads, -1)).sum(4)  # (B, S, N, H)
-        sums = torch.fft.irfft(cross, SPECTRUM, dim=1)
-        sums = torch.cat([sums[:, -reach:], sums[:, : reach + 1]], 1).permute(0, 2, 3, 1)
+        with torch.autocast(seen.device.type, enabled=False):
+            v_real, v_imag = self._spectrum(seen.float().movedim(1, -1))  # (B, N, D, S)
+            a_real, a_imag = (part[:, None] for part in self._spectrum(heard.float().movedim(1, -1)))
+            real = (v_real * a_real + v_imag * a_imag).unflatten(2, (heads, -1)).sum(3)  # (B, N, H, S)
+            imag = (v_imag * a_real - v_real * a_imag).unflatten(2, (heads, -1)).sum(3)
+            sums = real @ self.back_real + imag @ self.back_imag
         lags = torch.arange(-reach, reach + 1, device=seen.device).abs()
         return sums / ((time - lags).clamp(min=1) * (seen.shape[3] // heads)).sqrt()
+
+
+def _plain_seen(moves: Tensor) -> Tensor:
+    """(B, T, N, PLAIN): log energy and its rise, of each quarter of cells and of the whole picture."""
+    energy = F.avg_pool2d(moves[:, :, energies.ENERGY], 2)  # (B, T, R/2, W/2)
+    energy = torch.log(energy.flatten(2) + 0.003)
+    energy = torch.cat([energy, energy.mean(2, keepdim=True)], 2)
+    rise = _rise(energy)
+    return _standard_each(torch.stack([energy, energy, rise, rise], 3))
+
+
+def _plain_heard(bands: Tensor) -> Tensor:
+    """(B, T, PLAIN): mean log energy of the bands and its rise, each twice, crosswise."""
+    level = bands.mean(2, keepdim=True)
+    rise = _rise(level)
+    return _standard_each(torch.cat([level, rise, level, rise], 2))
+
+
+def _rise(x: Tensor) -> Tensor:
+    """By how much it is more than two frames ago; falls count nothing."""
+    return F.relu(x - torch.cat([x[:, :2], x[:, :-2]], 1))
+
+
+def _standard_each(x: Tensor) -> Tensor:
+    """Each series without its mean, and of its own size."""
+    x = x - x.mean(1, keepdim=True)
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-2)
 
 
 def _standard(x: Tensor) -> Tensor:
