@@ -157,6 +157,22 @@ def compact_foley(run: Path, vocoder: bool, out: Path) -> None:
     click.echo(f"{out}: {card.network} {card.version}, it makes {', '.join(map(str, card.classes))}")
 
 
+@cli.command(name="compact-sync")
+@click.option(
+    "--run",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of a run of `models.sync.compact.train`.",
+)
+@out_option
+def compact_sync(run: Path, out: Path) -> None:
+    """Export the compact sync bundle, which comes with the plugin."""
+    from export.compact_sync import export_compact_sync  # PyTorch takes seconds: not paid by --help
+
+    card = export_compact_sync(run, out)
+    click.echo(f"{out}: {card.network} {card.version}, parity {card.parity}")
+
+
 @cli.command()
 @click.argument("names", nargs=-1)
 @click.option(
