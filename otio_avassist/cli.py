@@ -295,6 +295,24 @@ def check(context: click.Context, input_: str, editor: str) -> None:
     context.exit(FOUND_NOTHING if problems else 0)
 
 
+@avassist.command()
+@click.argument("media", metavar="MEDIA...", nargs=-1, required=True, type=A_PATH)
+@click.option("--json", "as_json", is_flag=True, help="The same, for machines.")
+@click.option(
+    "--measure", is_flag=True,
+    help="Train a network to find where crops of this media begin, and say how often it does; takes minutes.",
+)  # fmt: skip
+@click.pass_context
+def probe(context: click.Context, media: tuple[Path, ...], as_json: bool, measure: bool) -> None:
+    """Say what the encoding of media tells a network that would learn from it.
+
+    \b
+    MEDIA are files, or folders of them. Codecs leave traces in time: where key frames stand, where the
+    frames of sound begin.
+    """
+    context.exit(_probe(media, as_json=as_json, measure=measure))
+
+
 def _run_all(
     inputs: Sequence[str],
     more_inputs: Sequence[str],
@@ -633,3 +651,31 @@ def demo(context: click.Context, folder: Path) -> None:
 
 if __name__ == "__main__":
     sys.exit(avassist())
+
+
+def _probe(media: Sequence[Path], *, as_json: bool, measure: bool) -> int:
+    import json
+
+    from otio_avassist import probe as probing
+    from otio_avassist.errors import MediaError
+
+    # Before anything else: what can't be measured is known at once.
+    words = probing.measuring(media) if measure else None
+    found, code = [], 0
+    for path in probing.files(media):
+        try:
+            found.append(probing.traces(path))
+        except MediaError as error:
+            click.echo(f"avassist: {error}", err=True)
+            code = FAILED
+        else:
+            if not as_json:
+                click.echo("\n".join(found[-1].lines()))
+    held: dict[str, Any] = {"schema": "avassist-probe.1", "media": [each.to_dict() for each in found]}
+    if words is not None:
+        held["measured"] = probing.measure(words)
+        if not as_json:
+            click.echo("\n".join(probing.measured_lines(held["measured"])))
+    if as_json:
+        click.echo(json.dumps(held, indent=1))
+    return code

@@ -76,7 +76,7 @@ FORBIDDEN = {
 ONLY_IN = {
     "onnxruntime": ("bundles.py",),
     "PySide6": ("panel",),
-    "av": ("windows.py", "media.py", "grids.py", "sounds.py", "demo.py", "panel/preview.py"),
+    "av": ("windows.py", "media.py", "probe.py", "grids.py", "sounds.py", "demo.py", "panel/preview.py"),
     "pyqtgraph": ("panel",),
 }
 

@@ -1,6 +1,7 @@
-"""ResNet-18 (He et al. 2016) with one channel in: a spectrogram -> features over frequency and time.
+"""ResNet-18 (He et al. 2016): a spectrogram, one channel -> features over frequency and time.
 
-In: floats (B, 1, F, T). Out: features (B, C, f, t). Doesn't know what is seen.
+In: floats (B, 1, F, T). Out: features (B, C, f, t). Doesn't know what is seen; with three channels it may be
+pictures, which only the probe for leaks asks for.
 The names of layers are those of the released weights.
 """
 
@@ -45,6 +46,7 @@ class ResNet18(nn.Module):
         depths: residual blocks in each.
         time_strides: of the stem, the pool and layers 2 to 4; frequency is always halved there.
         classes: None leaves the classifier out.
+        channels_in: 1 for spectrograms, 3 for pictures.
     """
 
     def __init__(
@@ -54,10 +56,11 @@ class ResNet18(nn.Module):
         depths: tuple[int, int, int, int] = (2, 2, 2, 2),
         time_strides: tuple[int, int, int, int, int] = (2, 2, 2, 2, 2),
         classes: int | None = None,
+        channels_in: int = 1,
     ) -> None:
         super().__init__()
         stem, pool, *later = time_strides
-        self.conv1 = nn.Conv2d(1, widths[0], 7, (2, stem), 3, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, widths[0], 7, (2, stem), 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.maxpool = nn.MaxPool2d(3, (2, pool), 1)
         self.layer1 = _layer(widths[0], widths[0], (1, 1), depths[0])
@@ -71,7 +74,7 @@ class ResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (B, channels, f, t) of spectrograms (B, 1, F, T)."""
+        """Features (B, channels, f, t) of spectrograms (B, channels_in, F, T)."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
