@@ -1,0 +1,101 @@
+"""Stretches of media -> what the lips of those who speak in them say; looked at only as far as needed.
+
+A glance at a few pictures of each place tells whether there are faces; only where there are, they are
+followed through the place, the largest first. Knows no timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otio_avassist import faces, lips, windows
+from otio_avassist.errors import BundleError
+
+if TYPE_CHECKING:
+    from otio_avassist.bundles import Model
+
+RATE = 16_000
+MOST_GLANCES = 12
+"""Places that are glanced at: more of a long recording would be seeking and decoding for nothing."""
+GLANCES = (0.2, 0.5, 0.8)
+"""Of a place's length: where it is glanced at."""
+MOST_S = 60.0
+"""No more than this is followed through."""
+
+To = Callable[[float, float], windows.Stretch]
+"""(start_s, end_s) of the picture's file -> what to read, of picture or sound."""
+Place = tuple[float, float]
+"""(start_s, end_s) of the picture's file."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found, and how much of the media it rests on."""
+
+    match: lips.LipMatch
+    followed_s: float = 0.0
+    """Seconds that faces were followed through."""
+
+
+def look(
+    places: Sequence[Place],
+    picture: To,
+    sound: To,
+    *,
+    max_offset_s: float = 2.0,
+    sure: float = 0.9,
+    tick: Callable[[float], None] = lambda done_s: None,
+) -> Looked:
+    """Follow the faces of the places where there are some, until their lips are sure.
+
+    Args:
+        places: in order of time.
+        picture, sound: what to read of them.
+        max_offset_s: how far to look to either side.
+        sure: a confidence that ends the search.
+        tick: told the seconds followed so far.
+
+    Raises:
+        MediaError: as `windows.pictures`.
+    """
+    try:
+        blazeface, facemesh = faces.networks()
+    except BundleError as error:
+        return Looked(lips.conclude([lips.nothing(max_offset_s, str(error))], max_offset_s=max_offset_s))
+    said: list[lips.Said] = []
+    followed_s = 0.0
+    match = lips.conclude([], max_offset_s=max_offset_s)
+    for start_s, end_s in _with_faces(places, picture, blazeface):
+        follow = faces.Faces(blazeface, facemesh)
+        for window in windows.pictures(picture(start_s, end_s), fps=faces.FPS, side=faces.SIDE):
+            if window.frames is not None:
+                follow(window.frames)
+                tick(followed_s + window.start_s)
+        speech = lips.speech_energy(windows.read_sound(sound(start_s, end_s), rate=RATE), rate=RATE)
+        said.append(lips.listen(follow.mouths, speech, max_offset_s=max_offset_s))
+        followed_s += end_s - start_s
+        match = lips.conclude(said, max_offset_s=max_offset_s)
+        if match.confidence >= sure or followed_s >= MOST_S:
+            break
+    return Looked(match, followed_s)
+
+
+def _with_faces(places: Sequence[Place], picture: To, blazeface: Model) -> list[Place]:
+    """Those that faces are seen in, the largest face first."""
+    few = np.unique(np.linspace(0, len(places) - 1, min(MOST_GLANCES, len(places))).round().astype(int))
+    found: list[tuple[float, Place]] = []
+    for start_s, end_s in (places[each] for each in few):
+        largest = 0.0
+        for share in GLANCES:
+            at_s = start_s + share * (end_s - start_s)
+            glance = windows.pictures(picture(at_s, at_s + 1 / faces.FPS), fps=faces.FPS, side=faces.SIDE)
+            for window in glance:
+                seen = faces.find(blazeface, window.frames) if window.frames is not None else []
+                largest = max([largest, *(each.side for one in seen for each in one)])
+        if largest:
+            found.append((largest, (start_s, end_s)))
+    return [place for _, place in sorted(found, key=lambda each: -each[0])]
