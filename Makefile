@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-captions experiment-foley clean
+.PHONY: help demo test lint bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-captions experiment-foley clean
 
 PYTHON = python3
 VENV = .venv
@@ -23,6 +23,7 @@ help:
 	@echo "make test        every test (installs PyTorch)"
 	@echo "make lint        ruff and mypy"
 	@echo "make bench       the figures that the README gives"
+	@echo "make bench-sync  sync on shifted clips, a film and rendered scenes, and its speed"
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
 	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
 	@echo "make bench-panel  the review window with thousands of findings"
@@ -49,6 +50,10 @@ lint: $(PANEL)
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
+
+# Scenes are rendered by what trains.
+bench-sync: $(TRAIN)
+	$(BIN)/python -m bench.sync $(ARGS)
 
 # The authors' way that the speed is compared with is PyTorch.
 bench-captions: $(TRAIN)
