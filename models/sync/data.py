@@ -142,6 +142,33 @@ def sound(item: Item, first_sample: int, clip: Clip) -> np.ndarray:
         raise DataError(str(error)) from error
 
 
+class Reader:
+    """Reads crops, and keeps whole clips that are small enough to be kept.
+
+    Args:
+        clips: how many whole clips are kept; 0: each crop is read from its file.
+    """
+
+    def __init__(self, clip: Clip, clips: int = 0) -> None:
+        self.clip, self.clips = clip, clips
+        self._whole: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __call__(self, item: Item, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+        """As `read`."""
+        if item.path not in self._whole:
+            if len(self._whole) >= self.clips:
+                return read(item, crop, self.clip)
+            length = crops.equalised(item.frames, item.samples, self.clip)
+            whole = replace(self.clip, window_s=length.frames / self.clip.fps)
+            self._whole[item.path] = read(item, Crop(0, 0, 0.0, 0), whole)
+        frames, samples = self._whole[item.path]
+        count = round(self.clip.window_s * self.clip.sample_rate)
+        return (
+            frames[crop.first_frame : crop.first_frame + self.clip.frames],
+            samples[crop.first_sample : crop.first_sample + count],
+        )
+
+
 # Lists
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,7 +35,7 @@ from models.sync import augment, crops, data, starting
 from models.sync.augment import DENSE, SPARSE, Augmentation
 from models.sync.config import Clip, NetworkConfig, SyncConfig
 from models.sync.crops import Crop
-from models.sync.data import Clips, Item
+from models.sync.data import Clips, Item, Reader
 from models.sync.options import of_a_run, of_a_set, told
 from models.sync.sparsesync import SparseSync
 from models.training import Learning, Processes, Progress, SettingsError, drawn, read_settings, steps_an_epoch
@@ -77,6 +77,8 @@ class Settings:
     precision: str = "auto"
     workers: int = 4
     """Clips that are read at once."""
+    held_in_memory: int = 0
+    """Whole clips, decoded: 60 MB each of published size, so for small ones alone."""
     save_minutes: float = 5.0
     threads: int = 1
 
@@ -121,17 +123,19 @@ class WarmUp:
 
 
 def changed(
-    item: Item, crop: Crop, clip: Clip, rng: np.random.Generator, how: Augmentation
+    item: Item, crop: Crop, reader: Reader, rng: np.random.Generator, how: Augmentation
 ) -> tuple[Tensor, ...]:
     """A window to learn from: `vis` (T, 3, S, S), `aud` (1, F, Ta)."""
-    frames, samples = data.read(item, crop, clip)
+    frames, samples = reader(item, crop)
+    clip = reader.clip
     vis = augment.pictures(frames, clip, rng, how)
     return vis, augment.spectrogram(augment.sound(samples, clip, rng, how), clip, rng, how)
 
 
-def plain(item: Item, crop: Crop, clip: Clip) -> tuple[Tensor, ...]:
+def plain(item: Item, crop: Crop, reader: Reader) -> tuple[Tensor, ...]:
     """A window to measure with, as the plugin looks at one: shapes as of `changed`."""
-    frames, samples = data.read(item, crop, clip)
+    frames, samples = reader(item, crop)
+    clip = reader.clip
     vis = signals.imagenet_floats(signals.crop_centre(frames, clip.crop))
     aud = signals.log_spectrogram(samples, n_fft=clip.n_fft, hop=clip.hop)[None]
     return torch.from_numpy(vis), torch.from_numpy(aud)
@@ -146,9 +150,13 @@ def stacked(windows: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor]:
 def held_out_crops(clips: Clips, config: SyncConfig, passes: int, seed: int) -> list[tuple[Item, Crop]]:
     """What a validation or a test looks at: the same each time, other crops at each pass.
 
+    More passes than one are drawn, whatever a list of fixed offsets says.
+
     Raises:
         DataError: a list of fixed offsets asks for what isn't in its clip.
     """
+    if passes > 1:
+        clips = replace(clips, fixed={})
     offsets_s = config.network.offsets_s
     return [
         (item, clips.crop(item, config.clip, offsets_s, Random(f"{seed}-{number}-{item.name}")))
@@ -247,6 +255,7 @@ def train(
         save_minutes=settings.save_minutes,
         quiet=quiet,
     )
+    reader = Reader(config.clip, settings.held_in_memory)
     looked_at = held_out_crops(held_out, config, settings.passes, settings.seed)
     readers = ThreadPoolExecutor(settings.workers)
 
@@ -259,7 +268,7 @@ def train(
             draws = Random(f"{settings.seed}-{step}-{number}")
             crop = crops.draw(length, config.clip, offsets_s, draws, jitter_s=how.jitter_s)
             rng = np.random.default_rng([settings.seed, step, number])
-            return *changed(item, crop, config.clip, rng, how), torch.tensor(crop.label)
+            return *changed(item, crop, reader, rng, how), torch.tensor(crop.label)
 
         *windows, labels = zip(*readers.map(one, items), strict=True)
         vis, aud = (torch.stack(list(each)) for each in windows)
@@ -282,7 +291,7 @@ def train(
         count = 0
         for chosen in processes.chunks(len(looked_at), settings.batch):
             pairs = [looked_at[number] for number in chosen]
-            logits = answers(network, pairs, config.clip, learning, readers)
+            logits = answers(network, pairs, reader, learning, readers)
             labels = torch.tensor([crop.label for _, crop in pairs])
             away = (logits.argmax(1) - labels).abs()
             sums["loss"] += F.cross_entropy(logits, labels, reduction="sum").item()
@@ -309,7 +318,7 @@ def train(
 def answers(
     network: nn.Module,
     pairs: Sequence[tuple[Item, Crop]],
-    clip: Clip,
+    reader: Reader,
     learning: Learning | None = None,
     readers: Executor | None = None,
 ) -> Tensor:
@@ -321,7 +330,7 @@ def answers(
     network.eval()
     device = next(network.parameters()).device
     take = readers.map if readers is not None else map
-    vis, aud = (each.to(device) for each in stacked(list(take(lambda pair: plain(*pair, clip), pairs))))
+    vis, aud = (each.to(device) for each in stacked(list(take(lambda pair: plain(*pair, reader), pairs))))
     if learning is None:
         return network(vis, aud).float().cpu()
     with learning.autocast():
