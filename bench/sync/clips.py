@@ -16,6 +16,8 @@ from bench.sync.cuts import usable
 from bench.sync.shifted import Job, Shifted
 from models.data.offsets import OFFSETS_S
 
+WINDOWS = 3
+"""Single windows of each cut, at most."""
 GOALS = {"whole": 0.7, "precision": 0.95, "coverage": 0.4, "error_ms": 40.0}
 
 
@@ -71,6 +73,7 @@ def _job(asked: argparse.Namespace, entry: dict[str, Any]) -> Job:
         offsets_s=tuple(map(float, OFFSETS_S)),
         early_s=entry.get("audio_early_s", 0.0),
         window_s=asked.window,
+        most_windows=WINDOWS,
         every_long=bool(entry.get("talking_face")),
         rungs=asked.rungs,
         bundle=asked.bundle,

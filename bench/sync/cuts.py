@@ -24,6 +24,8 @@ from otio_avassist.errors import MediaError
 
 CRF = "10"
 """Of x264: no eye tells it from its source; tests/bench holds it to 45 dB."""
+LINES = 480
+"""Short side of larger pictures: the plugin looks at no more, and it halves the time of a run."""
 BLOCK_S = 0.5
 """Sound is written in blocks of this length, so that it lies beside its pictures in the file."""
 
@@ -120,7 +122,8 @@ def _all_key_frames(
     pictures: Iterator[tuple[float, av.VideoFrame]], target: Path, like: Any
 ) -> Iterator[float]:
     """Write pictures as they come, from time zero on; gives when each stood in the film."""
-    width, height = like.width - like.width % 2, like.height - like.height % 2
+    scale = min(1.0, LINES / min(like.height, like.width))
+    width, height = (round(scale * side) // 2 * 2 for side in (like.width, like.height))
     with av.open(str(target), "w") as container:
         options = {"crf": CRF, "preset": "ultrafast", "g": "1", "bf": "0"}
         stream = container.add_stream("libx264", rate=like.average_rate or 25, options=options)

@@ -65,7 +65,7 @@ class Batch:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scenes")
-    group.add_argument("--scenes", type=int, default=210, metavar="N", help="how many (210)")
+    group.add_argument("--scenes", type=int, default=147, metavar="N", help="how many (147)")
     group.add_argument("--rendered-for", choices=RENDERERS, help="another network than the one that is asked")
     group.add_argument(
         "--material", type=Path, default=Path("runs/material"), metavar="DIR", help="fetched sounds of scenes"

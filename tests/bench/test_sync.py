@@ -121,6 +121,16 @@ def test_pictures_are_hardly_touched(source, master):
     assert 10 * np.log10(255**2 / np.mean(error**2)) > 45
 
 
+def test_high_pictures_are_made_smaller_and_keep_their_shape(tmp_path, monkeypatch, source):
+    monkeypatch.setattr(cuts, "LINES", 24)
+    small = cuts.master(source, 0.0, 1.0, tmp_path)
+    info = windows.probe(small.picture)
+    with av.open(str(small.picture)) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (32, 24)
+    assert info.duration_s == pytest.approx(1.0, abs=1e-3)
+    assert len(small.times_s) == 25
+
+
 def test_a_film_that_is_late_itself_still_gets_the_offset_that_is_wanted(tmp_path):
     late = flashing(tmp_path / "late.mp4", late_s=0.3)
     made = cuts.master(late, *cuts.usable(late), tmp_path, early_s=-0.3)
