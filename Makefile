@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-captions experiment-foley clean
+.PHONY: help demo test lint bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-sync experiment-captions experiment-foley experiment-leakage clean
 
 PYTHON = python3
 VENV = .venv
@@ -31,8 +31,10 @@ help:
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make train-foley   train the compact foley bundle (fetches free sounds; see its module)"
+	@echo "make experiment-sync       the thesis' questions about sync in small"
 	@echo "make experiment-captions   the papers' tables in small"
 	@echo "make experiment-foley      the thesis' tables in small"
+	@echo "make experiment-leakage    what encodings tell of time: the thesis' table 5.1"
 	@echo "make clean       remove the virtual environment and everything made"
 
 demo: $(PLAIN)
@@ -78,11 +80,17 @@ train-captions: $(TRAIN)
 train-foley: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.foley.compact.train $(ARGS)
 
+experiment-sync: $(TRAIN)
+	OMP_NUM_THREADS=1 $(BIN)/python -m models.sync.experiments $(ARGS)
+
 experiment-captions: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.captions.experiments $(ARGS)
 
 experiment-foley: $(TRAIN)
 	OMP_NUM_THREADS=1 $(BIN)/python -m models.foley.experiments $(ARGS)
+
+experiment-leakage: $(TRAIN)
+	$(BIN)/python -m models.sync.leakage $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
