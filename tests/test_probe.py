@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -124,6 +125,15 @@ def test_what_measuring_takes_is_said(monkeypatch: pytest.MonkeyPatch, missing: 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else there(name))
     with pytest.raises(AvAssistError, match=word):
         probe.measuring([Path("a.mp4")])
+
+
+def test_figures_come_from_a_process_of_its_own(tmp_path: Path):
+    script = tmp_path / "measures.py"
+    script.write_text("import sys\nopen(sys.argv[-1], 'w').write('{\"lines\": {\"sound\": {}}}')\n")
+    assert probe.measure([sys.executable, str(script)]) == {"sound": {}}
+    script.write_text("raise SystemExit(1)")
+    with pytest.raises(AvAssistError, match="could not be measured"):
+        probe.measure([sys.executable, str(script)])
 
 
 def test_what_was_measured_is_said_in_words():
