@@ -21,7 +21,7 @@ class Clock:
     """The moments at which a scene is seen and heard."""
 
     frame_s: np.ndarray
-    """(T,) the middle of each exposure."""
+    """(T,) what moment each exposure shows."""
     sample_count: int
 
     @property
@@ -82,6 +82,12 @@ def apart(times_s: np.ndarray, least_s: float) -> np.ndarray:
         if not kept or time_s - kept[-1] >= least_s:
             kept.append(float(time_s))
     return np.array(kept)
+
+
+def missed(rng: Rng, times_s: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """Gains of which, in some scenes, a few are nothing: a move that isn't heard. Shape: (n,) -> (n,)."""
+    share = rng.uniform(0, 0.3) if rng.random() < 0.35 else 0.0
+    return gains * (rng.random(len(times_s)) >= share)
 
 
 def strengths(rng: Rng, count: int) -> np.ndarray:

@@ -10,7 +10,18 @@ from models.data import noises
 from models.data.noises import RATE, Rng
 from models.sync.compact.acts import Act, Stage, any_colour, at_samples, laid, lasting, played, skin, takes
 from models.sync.compact.drawing import Part
-from models.sync.compact.motions import LEAD_S, beats, jerk, moments, ring, smooth, strengths, times, wander
+from models.sync.compact.motions import (
+    LEAD_S,
+    beats,
+    jerk,
+    missed,
+    moments,
+    ring,
+    smooth,
+    strengths,
+    times,
+    wander,
+)
 
 
 def _back_and_forth(rng: Rng, stage: Stage, pace_s: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -272,9 +283,9 @@ def conduct(rng: Rng, stage: Stage) -> Act:
         rise_s=rng.uniform(0.05, 0.1),
         fall_s=rng.uniform(0.08, 0.25),
     )
-    samples = laid(
-        rng, clock, takes(rng, stage.bank, "drum", "snare", "plucked", "blown", "piano"), beat_s, strength
-    )
+    gains = missed(rng, beat_s, strength)
+    sound = takes(rng, stage.bank, "drum", "snare", "plucked", "blown", "piano")
+    samples = laid(rng, clock, sound, beat_s, gains)
     parts = []
     for _ in range(int(rng.integers(1, 5))):
         x, y = rng.uniform(-0.4, 0.4, 2)
@@ -293,4 +304,4 @@ def conduct(rng: Rng, stage: Stage) -> Act:
                 rng.uniform(-1, 1) + rng.uniform(-0.4, 0.4) * down,
             )
         )
-    return Act(parts, samples, beat_s)
+    return Act(parts, samples, beat_s[gains > 0])

@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[Callable[[Rng, Stage], Act], float]] = {
     "strike": (struck.strike, 3.0),
     "bodies": (struck.bodies, 1.5),
     "steps": (struck.steps, 1.2),
+    "kick": (struck.kick, 1.2),
     "keys": (struck.keys, 0.8),
     "clap": (struck.clap, 1.0),
     "pluck": (struck.pluck, 1.0),
@@ -42,6 +43,7 @@ KINDS: dict[str, tuple[Callable[[Rng, Stage], Act], float]] = {
     "speak": (voiced.speak, 3.5),
     "sing": (voiced.sing, 1.2),
     "bark": (voiced.bark, 2.0),
+    "gesture": (voiced.gesture, 2.0),
     "stir": (voiced.stir, 1.5),
     "bow": (moving.bow, 1.2),
     "rub": (moving.rub, 1.5),
@@ -68,6 +70,8 @@ class Recipe:
     """Shares of scenes with one, two, three things that are seen and heard."""
     size: tuple[float, float] = (0.25, 1.5)
     """Of an act, in heights of the picture; even in its logarithm."""
+    close: float = 0.15
+    """Share of acts that are larger still, and partly out of the picture."""
     silent: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)
     """Shares of scenes with none, one, ... silent movers."""
     unseen: tuple[float, ...] = (0.45, 0.35, 0.2)
@@ -92,9 +96,22 @@ class Recipe:
 
 
 EASY = Recipe(
-    actors=(1.0,), size=(0.7, 1.2), silent=(1.0,), unseen=(1.0,), music=0.0, bed_level=(0.001, 0.01),
-    moving_camera=0.0, cuts=0.0, room=0.2, rates=(25,), blurred=0.0, grain=(0.0, 2.0), flicker=0.0, codec=0.0,
-)  # fmt: skip
+    actors=(1.0,),
+    size=(0.7, 1.2),
+    close=0.0,
+    silent=(1.0,),
+    unseen=(1.0,),
+    music=0.0,
+    bed_level=(0.001, 0.01),
+    moving_camera=0.0,
+    cuts=0.0,
+    room=0.2,
+    rates=(25,),
+    blurred=0.0,
+    grain=(0.0, 2.0),
+    flicker=0.0,
+    codec=0.0,
+)
 """One thing on a still background: where a curriculum may start, and what tests look at."""
 
 FULL = Recipe()
@@ -124,8 +141,13 @@ def render(seed: int, bank: Bank, recipe: Recipe = FULL) -> Scene:
     rate = float(rng.choice(recipe.rates))
     exposures = 2 if rng.random() < recipe.blurred and rate < 40 else 1
     filmed, shown = np.unique(np.floor(shown_s * rate + 1e-6).astype(int), return_inverse=True)
-    apart_s = rng.uniform(0.25, 0.5) / rate
-    frame_s = np.add.outer(filmed / rate, (np.arange(exposures) - (exposures - 1) / 2) * apart_s).ravel()
+    # Sound comes from some metres off.
+    late_s = rng.uniform(0, 0.03)
+    # A frame is stamped with the start of its exposure, and shows what is at its middle or two parts of it.
+    exposed_s = rng.uniform(0.1, 1.0) / rate
+    frame_s = np.add.outer(
+        filmed / rate, (np.arange(exposures) + 0.5) / exposures * exposed_s + late_s
+    ).ravel()
     stage = Stage(Clock(frame_s, count * RATE // FPS), bank)
     names = _chosen_kinds(rng, recipe)
     acts = [KINDS[name][0](rng, stage) for name in names]
@@ -247,6 +269,8 @@ def _camera(rng: Rng, stage: Stage, acts: list[Act], cuts_s: np.ndarray, recipe:
 def _placed(rng: Rng, parts: list[Part], recipe: Recipe) -> list[Part]:
     """An act somewhere in the picture, in some size, perhaps mirrored and leaning."""
     scale = float(np.exp(rng.uniform(*np.log(recipe.size))))
+    if rng.random() < recipe.close:
+        scale *= rng.uniform(1, 1.8)
     side = recipe.width / recipe.height / 2
     # Large things stay in the middle; small ones may be anywhere.
     room = max(0.15, 1 - 0.7 * scale)
@@ -260,6 +284,8 @@ def _silent(rng: Rng, stage: Stage) -> list[Part]:
     at_s = stage.clock.frame_s
     shape = str(rng.choice(["ellipse", "box", "bar", "blob"]))
     wide, tall = np.exp(rng.uniform(np.log(0.05), np.log(0.8), 2))
+    if rng.random() < 0.2:
+        return _flutter(rng, stage)
     kind = rng.integers(4)
     x, y, angle = np.zeros(len(at_s)), np.zeros(len(at_s)), np.zeros(len(at_s))
     if kind == 0:  # goes about
@@ -277,6 +303,26 @@ def _silent(rng: Rng, stage: Stage) -> list[Part]:
         # Back towards the middle, each time.
         x, y = (((1 - np.cos(np.pi * passed)) / 2) @ np.diff(steps, axis=0, prepend=0)).T
     return [stage.part(rng, shape, x, y, wide, tall, angle)]
+
+
+def _flutter(rng: Rng, stage: Stage) -> list[Part]:
+    """Many small things that tremble or drift all the time: leaves, a crowd, rain."""
+    at_s = stage.clock.frame_s
+    size, reach, pace_s = rng.uniform(0.03, 0.15), rng.uniform(0.005, 0.06), rng.uniform(0.1, 0.8)
+    fall, colour = rng.choice([0.0, 0.0, rng.uniform(0.2, 1.5)]), any_colour(rng)
+    wide, tall = rng.uniform(0.2, 1.5, 2)
+    parts = []
+    for _ in range(int(rng.integers(5, 16))):
+        x, y = rng.uniform(-wide / 2, wide / 2), rng.uniform(-tall / 2, tall / 2)
+        down = (y + fall * at_s + tall / 2) % max(tall, 0.3) - tall / 2 if fall else y
+        shape = str(rng.choice(["ellipse", "blob", "bar"]))
+        parts.append(
+            stage.part(
+                rng, shape, x + wander(rng, at_s, reach, pace_s), down + wander(rng, at_s, reach, pace_s),
+                size, size * rng.uniform(0.5, 2), wander(rng, at_s, 0.5, pace_s), colour=colour,
+            )
+        )  # fmt: skip
+    return parts
 
 
 def _developed(rng: Rng, frames: np.ndarray, recipe: Recipe) -> np.ndarray:

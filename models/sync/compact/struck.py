@@ -15,6 +15,7 @@ from models.sync.compact.motions import (
     beats,
     bursts,
     jerk,
+    missed,
     moments,
     ring,
     strengths,
@@ -35,6 +36,7 @@ def strike(rng: Rng, stage: Stage) -> Act:
     parts: list[Part] = []
     samples = np.zeros(clock.sample_count, np.float32)
     drumming = rng.random() < 0.5
+    heard_s = [np.zeros(0)]
     for hand in range(hands):
         struck_s = apart(played_s[owner == hand], 0.16)
         if not len(struck_s):
@@ -46,8 +48,10 @@ def strike(rng: Rng, stage: Stage) -> Act:
             rng, stage, struck_s, strength, (hand - (hands - 1) / 2) * rng.uniform(0.4, 0.9), role
         )
         gains = strength ** rng.uniform(0.8, 2) * rng.uniform(0.4, 1)
+        gains = missed(rng, struck_s, gains)
         samples += laid(rng, clock, takes(rng, stage.bank, role), struck_s, gains)
-    return Act(parts, samples, played_s)
+        heard_s.append(struck_s[gains > 0])
+    return Act(parts, samples, np.sort(np.concatenate(heard_s)))
 
 
 def _stick(
@@ -198,6 +202,7 @@ def steps(rng: Rng, stage: Stage) -> Act:
     hip_x, hip_y = wander(rng, at_s, rng.uniform(0, 0.4), rng.uniform(2, 5)), 0.1 - bounce
     parts: list[Part] = []
     cloth, shoe = any_colour(rng), any_colour(rng)
+    headless, legless = rng.random() < 0.2, rng.random() < 0.25
     for side in (-1, 1):
         angle = side * swing * stride
         # The foot that swings is lifted, and set down as the landing comes.
@@ -212,7 +217,9 @@ def steps(rng: Rng, stage: Stage) -> Act:
             )
         )
         parts.append(stage.part(rng, "ellipse", foot_x + 0.04, foot_y, 0.16, 0.07, colour=shoe))
-    if rng.random() < 0.8:
+    if legless:  # seen from the waist up
+        parts = []
+    if legless or not headless:
         lean = rng.uniform(0, 0.06) * swing
         parts.append(stage.part(rng, "bar", hip_x, hip_y - 0.22, 0.22, 0.5, lean))
         parts.append(stage.part(rng, "ellipse", hip_x, hip_y - 0.55, 0.17, 0.22, colour=skin(rng)))
@@ -234,6 +241,58 @@ def steps(rng: Rng, stage: Stage) -> Act:
         gains[::2] *= rng.uniform(0.5, 0.9)
     samples = laid(rng, clock, takes(rng, stage.bank, "step", "step", "wood", "stone"), landed_s, gains)
     return Act(parts, samples, landed_s)
+
+
+def kick(rng: Rng, stage: Stage) -> Act:
+    """A foot, a racket or a fist that sends something off, which may be heard again where it lands."""
+    clock, at_s = stage.clock, stage.clock.frame_s
+    struck_s = moments(rng, clock, 0.8, rng.uniform(1.1, 2.4))
+    strength = strengths(rng, len(struck_s))
+    gains = missed(rng, struck_s, strength)
+    role = str(rng.choice(["drum", "stone", "wood", "snare", "step"]))
+    samples = laid(rng, clock, takes(rng, stage.bank, role), struck_s, gains)
+    # The leg comes from behind and passes on.
+    since = at_s[:, None] - struck_s
+    swing_s = rng.uniform(0.08, 0.2)
+    passed = np.exp(-np.square(np.clip(since - 0.3 * swing_s, -9, 9) / swing_s))
+    angle = (np.tanh(since / swing_s) * passed).sum(1) * rng.uniform(0.5, 1.2) + wander(rng, at_s, 0.05, 1)
+    leg, thick = rng.uniform(0.4, 0.7), rng.uniform(0.06, 0.16)
+    hip_x, hip_y = -0.1 + wander(rng, at_s, rng.uniform(0, 0.06), 1.0), -0.25
+    parts = [
+        stage.part(
+            rng,
+            "bar",
+            hip_x + leg / 2 * np.sin(angle),
+            hip_y + leg / 2 * np.cos(angle),
+            leg,
+            thick,
+            np.pi / 2 - angle,
+        ),
+        stage.part(
+            rng, "ellipse", hip_x + leg * np.sin(angle), hip_y + leg * np.cos(angle), 2 * thick, thick, -angle
+        ),
+    ]
+    if rng.random() < 0.7:
+        parts.append(stage.part(rng, "bar", hip_x - 0.2 * passed.max(1) * 0.2, -0.5, 0.25, 0.6))
+        parts.append(stage.part(rng, "ellipse", hip_x, -0.9, 0.18, 0.22, colour=skin(rng)))
+    # The ball lies there again some time before the next.
+    last = np.clip(np.searchsorted(struck_s, at_s, side="right") - 1, 0, len(struck_s) - 1)
+    age_s = np.where(at_s >= struck_s[0], at_s - struck_s[last], 0)
+    until_s = np.append(np.diff(struck_s), 1.0)[last] - age_s
+    go_x, go_y, gravity = rng.uniform(0.8, 2.5), -rng.uniform(0.2, 1.6), rng.uniform(1, 3)
+    flies = (age_s > 0) & (until_s > 0.3)
+    size = rng.uniform(0.08, 0.22)
+    x = 0.1 + np.where(flies, go_x * strength[last] * age_s, 0)
+    y = leg - 0.25 + np.where(flies, np.minimum(go_y * strength[last] * age_s + gravity * age_s**2, 0), 0)
+    parts.append(
+        stage.part(rng, str(rng.choice(["ellipse", "box", "blob"])), x, y, size, size, 6 * age_s * flies)
+    )
+    if rng.random() < 0.5:
+        landed_s = struck_s - go_y * strength / gravity
+        seen = landed_s < np.append(struck_s[1:], np.inf) - 0.3
+        sound = takes(rng, stage.bank, "step", "stone", "drum")
+        samples = samples + laid(rng, clock, sound, landed_s[seen], 0.5 * gains[seen])
+    return Act(parts, samples, struck_s[gains > 0])
 
 
 def keys(rng: Rng, stage: Stage) -> Act:
@@ -307,8 +366,9 @@ def clap(rng: Rng, stage: Stage) -> Act:
             if rng.random() < 0.7:
                 out = away + side * 0.3
                 parts.append(stage.part(rng, "bar", x + out, y + 0.25, 0.6, 0.12, side * 0.7))
-        samples += laid(rng, clock, takes(rng, stage.bank, "snare", "key", "wood"), met_s, strength)
-        all_s.append(met_s)
+        gains = missed(rng, met_s, strength)
+        samples += laid(rng, clock, takes(rng, stage.bank, "snare", "key", "wood"), met_s, gains)
+        all_s.append(met_s[gains > 0])
     return Act(parts, samples, np.sort(np.concatenate(all_s)))
 
 

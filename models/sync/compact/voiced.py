@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from models.data.noises import RATE, Rng
-from models.sync.compact.acts import Act, Stage, any_colour, laid, lasting, played, skin
+from models.sync.compact import calls
+from models.sync.compact.acts import Act, Stage, any_colour, laid, lasting, lay, played, skin
 from models.sync.compact.drawing import Part
 from models.sync.compact.material import MOUTH_RATE, Blow
-from models.sync.compact.motions import LEAD_S, bursts, envelope, jerk, moments, smooth, strengths, wander
+from models.sync.compact.motions import (
+    LEAD_S,
+    bursts,
+    envelope,
+    jerk,
+    missed,
+    moments,
+    smooth,
+    strengths,
+    wander,
+)
 
 
 def speak(rng: Rng, stage: Stage) -> Act:
@@ -136,19 +147,55 @@ def _face(rng: Rng, stage: Stage, opened: np.ndarray, rounded: np.ndarray) -> li
 def sing(rng: Rng, stage: Stage) -> Act:
     """A face that sings, cries or laughs: long sounds, each with its mouth open as far as it is loud."""
     clock = stage.clock
-    begun_s = moments(rng, clock, 0.25, rng.uniform(0.5, 1.6))
-    gaps_s = np.diff(begun_s, append=begun_s[-1] + 1)
-    lengths_s = np.minimum(rng.uniform(0.15, 1.4, len(begun_s)), gaps_s * rng.uniform(0.6, 1.0))
-    base = stage.bank.blow(rng, "sung", "animal", "blown")
+    kind = rng.integers(3)
+    begun_s = bursts(rng, clock, 0.16) if kind == 0 else moments(rng, clock, 0.25, rng.uniform(0.5, 1.6))
     gains = strengths(rng, len(begun_s))
-    samples = np.zeros(clock.sample_count, np.float32)
-    for start_s, length_s, gain in zip(begun_s, lengths_s, gains, strict=True):
-        pitch = 2 ** (rng.normal(0, 3) / 12)
-        note = played(rng, base, pitch=pitch, longest_s=length_s + base.onset / RATE / pitch + 0.05)
-        samples += laid(rng, clock, [_swelled(rng, note)], np.array([start_s]), np.array([gain]))
+    if kind < 2:
+        voices = calls.laugh(rng) if kind == 0 else calls.cry(rng)
+        samples = laid(rng, clock, voices, begun_s, gains)
+    else:
+        samples = _notes(rng, stage, begun_s, gains)
     opened = _loudness(stage, samples, rng.uniform(2, 5))
     rounded = np.full(len(opened), rng.uniform(0, 0.8))
     return Act(_face(rng, stage, opened, rounded), samples)
+
+
+def _notes(rng: Rng, stage: Stage, begun_s: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """A melody of one voice or instrument."""
+    gaps_s = np.diff(begun_s, append=begun_s[-1] + 1)
+    lengths_s = np.minimum(rng.uniform(0.15, 1.4, len(begun_s)), gaps_s * rng.uniform(0.6, 1.0))
+    base = stage.bank.blow(rng, "sung", "sung", "animal", "blown")
+    samples = np.zeros(stage.clock.sample_count, np.float32)
+    for start_s, length_s, gain in zip(begun_s, lengths_s, gains, strict=True):
+        pitch = 2 ** (rng.normal(0, 3) / 12)
+        note = played(rng, base, pitch=pitch, longest_s=length_s + base.onset / RATE / pitch + 0.05)
+        lay(samples, _swelled(rng, note), start_s, gain)
+    return samples
+
+
+def gesture(rng: Rng, stage: Stage) -> Act:
+    """Somebody who speaks with arms and head, seen from further off: moves fall on what is stressed."""
+    at_s = stage.clock.frame_s
+    samples, opened, rounded = _talk(rng, stage)
+    loud = _loudness(stage, samples, rng.uniform(6, 14))
+    stress = np.clip(loud - smooth(loud, 20), 0, None)
+    stress = stress / (stress.max() + 1e-9)
+    body = wander(rng, at_s, rng.uniform(0, 0.06), rng.uniform(1, 3))
+    suit, tone = any_colour(rng), skin(rng)
+    parts = [stage.part(rng, "bar", body, 0.35, 0.45, 0.8, colour=suit)]
+    for side in (-1, 1):
+        lively = rng.uniform(0, 0.9)
+        lift = wander(rng, at_s, 0.4 * lively, rng.uniform(0.8, 2)) + lively * smooth(stress, 1.5)
+        elbow_x, elbow_y = body + side * 0.32, 0.35 + 0 * at_s
+        hand_x, hand_y = elbow_x - side * 0.22 * np.sin(lift), elbow_y - 0.3 * np.sin(0.3 + lift)
+        along = np.arctan2(hand_y - elbow_y, hand_x - elbow_x)
+        parts.append(stage.part(rng, "bar", body + side * 0.27, 0.17, 0.12, 0.4, colour=suit))
+        middle_x, middle_y = (elbow_x + hand_x) / 2, (elbow_y + hand_y) / 2
+        parts.append(stage.part(rng, "bar", middle_x, middle_y, 0.34, 0.1, along, colour=suit))
+        parts.append(stage.part(rng, "ellipse", hand_x, hand_y, 0.11, 0.11, colour=tone))
+    nod = rng.uniform(0, 0.04) * stress
+    head = [part.moved(0.38, body, -0.22 + nod) for part in _face(rng, stage, opened, rounded)]
+    return Act([*parts, *head], samples)
 
 
 def _swelled(rng: Rng, note: Blow) -> Blow:
@@ -172,10 +219,14 @@ def bark(rng: Rng, stage: Stage) -> Act:
     clock, at_s = stage.clock, stage.clock.frame_s
     called_s = bursts(rng, clock, 0.22)
     strength = strengths(rng, len(called_s))
-    call = stage.bank.blow(rng, "bark", "animal", "snare")
-    call = Blow(call.samples, call.onset)
-    first = played(rng, call, longest_s=rng.uniform(0.15, 0.6) + call.onset / RATE)
-    samples = laid(rng, clock, [_swelled(rng, first)], called_s, strength)
+    if rng.random() < 0.6:
+        voices = calls.bark(rng)
+    else:
+        call = stage.bank.blow(rng, "bark", "animal")
+        longest_s = rng.uniform(0.15, 0.6) + call.onset / RATE
+        voices = [_swelled(rng, played(rng, call, longest_s=longest_s))]
+    gains = missed(rng, called_s, strength)
+    samples = laid(rng, clock, voices, called_s, gains)
     # It gathers itself shortly before, and throws itself forward as it sounds.
     early_s = rng.uniform(0.0, 0.06)
     thrown = jerk(
@@ -224,7 +275,7 @@ def bark(rng: Rng, stage: Stage) -> Act:
     parts.append(on(0.06, -0.06, 0.05, 0.05, shape="ellipse", colour=dark))
     flap = rng.uniform(0, 0.6) * thrown
     parts.append(on(-0.1, -0.12, 0.12, 0.26, shape="ellipse", colour=fur * 0.7, turn=0.4 + flap))
-    return Act(parts, samples, called_s)
+    return Act(parts, samples, called_s[gains > 0])
 
 
 def stir(rng: Rng, stage: Stage) -> Act:
