@@ -361,9 +361,9 @@ class Size:
     """How much a line of the table is made of; sound and pictures cost unlike."""
 
     sound_sources: int = 320
-    picture_sources: int = 320
+    picture_sources: int = 200
     sound_steps: int = 600
-    picture_steps: int = 400
+    picture_steps: int = 250
 
     def sources(self, kind: Kind) -> int:
         """Of a case."""
