@@ -443,6 +443,8 @@ class EnergyMatch:
     confidence: float
     """Of the best offset, whether it is named or not."""
     note: str
+    if_related: Posterior | None = None
+    """The same for who knows that what moves is what sounds; None: the curves tell nothing."""
 
 
 def match_energy(
@@ -452,6 +454,7 @@ def match_energy(
     *,
     max_offset_s: float = 2.0,
     step_s: float | None = None,
+    breaks: Sequence[int] = (),
 ) -> EnergyMatch:
     """Belief over offsets from two curves: things that move tend to sound.
 
@@ -465,29 +468,34 @@ def match_energy(
         fps: of both.
         max_offset_s: how far to look to either side.
         step_s: of the posterior's offsets; None: one frame.
+        breaks: rows that don't go on from those before them: something was left out there.
     """
     offsets_s = _grid(max_offset_s, step_s or 1 / fps)
     length = min(len(motion), len(sound))
     reach = int(np.ceil((max_offset_s + 0.25) * fps))
-    seen = _events(signals.without_cuts(motion[:length, signals.CHANGE]), fps, log_floor=0.003)
-    onset, level = (_events(sound[:length, column], fps) for column in (signals.ONSET, signals.LEVEL))
-    heard = _standard(onset + level)
+    seen, heard = events(motion[:length], sound[:length], fps, breaks=breaks)
     if length < 2 * reach:
         return EnergyMatch(_uniform(offsets_s), None, 0.0, f"{length / fps:.1f} s are too short to compare")
     if not seen.any():
         return EnergyMatch(_uniform(offsets_s), None, 0.0, "nothing moves in the picture")
     if not heard.any():
         return EnergyMatch(_uniform(offsets_s), None, 0.0, "nothing sets in or changes in the sound")
-    z = _standout(seen, heard, reach)
-    # A change shows in the picture after it, half a frame late as a rule.
-    lags_s = np.arange(-reach - 1, reach) / fps + signals.SOUND_LAG_S + ENERGY_BIAS_S
-    posterior = _believe(np.interp(offsets_s, lags_s, z), offsets_s)
+    filled = length / (length + reach * len(breaks))
+    z = _standout(_apart(seen, breaks, reach), _apart(heard, breaks, reach), reach, filled)
+    lags_s = np.arange(-reach, reach + 1) / fps - lag_s(0.0, fps)
+    posterior, if_related = _believe(np.interp(offsets_s, lags_s, z), offsets_s)
     best_s, confidence = _best(posterior)
     if confidence < THIN:
         note = "what moves and what sounds don't stand out together at any offset"
-        return EnergyMatch(posterior, None, confidence, note)
-    note = f"what moves fits best with a sound {_words(best_s)} ({z.max():.1f} deviations above chance)"
-    return EnergyMatch(posterior, best_s, confidence, note)
+        return EnergyMatch(posterior, None, confidence, note, if_related)
+    note = f"what moves fits best with a sound {early_words(best_s)} ({z.max():.1f} deviations above chance)"
+    return EnergyMatch(posterior, best_s, confidence, note, if_related)
+
+
+def lag_s(early_s: float, fps: float) -> float:
+    """How much sooner what stands out in the picture's curve shows in the sound's, for a sound so early."""
+    # A change shows in the picture after it, half a frame late as a rule.
+    return early_s + 1 / fps - signals.SOUND_LAG_S - ENERGY_BIAS_S
 
 
 def _grid(max_offset_s: float, step_s: float) -> np.ndarray:
@@ -503,17 +511,37 @@ def _posterior(offsets_s: np.ndarray, weights: np.ndarray) -> Posterior:
     return Posterior(tuple(offsets_s.tolist()), tuple((weights / weights.sum()).tolist()))
 
 
-def _events(curve: np.ndarray, fps: float, *, log_floor: float | None = None) -> np.ndarray:
-    """What stands out of its own trend, as mean 0 and deviation 1; all zero where nothing does."""
+def events(
+    motion: np.ndarray, sound: np.ndarray, fps: float, *, breaks: Sequence[int] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """(what stands out in the picture, in the sound), mean 0 and deviation 1; all zero where nothing does.
+
+    Args:
+        motion, sound, fps, breaks: as `match_energy`, but equally long.
+    """
+    runs = list(zip(np.split(motion, breaks), np.split(sound, breaks), strict=True))
+    changes = [signals.without_cuts(moved[:, signals.CHANGE]) for moved, _ in runs]
+    seen = [_out_of_trend(np.log(change.astype(np.float64) + 0.003), fps) for change in changes]
+    onset, level = (
+        _standard(np.concatenate([_out_of_trend(sounded[:, column], fps) for _, sounded in runs]))
+        for column in (signals.ONSET, signals.LEVEL)
+    )
+    return _standard(np.concatenate(seen)), _standard(onset + level)
+
+
+def _out_of_trend(curve: np.ndarray, fps: float) -> np.ndarray:
+    """What stands out of a curve's own slow ups and downs."""
     curve = np.asarray(curve, dtype=np.float64)
-    if log_floor is not None:
-        curve = np.log(curve + log_floor)
     half = max(1, round(ENERGY_TREND_S * fps / 2))
     weights = np.hanning(2 * half + 3)[1:-1]
     if len(curve) <= half:
         return np.zeros_like(curve)
-    trend = np.convolve(np.pad(curve, half, mode="reflect"), weights / weights.sum(), mode="valid")
-    return _standard(curve - trend)
+    return curve - np.convolve(np.pad(curve, half, mode="reflect"), weights / weights.sum(), mode="valid")
+
+
+def _apart(curve: np.ndarray, breaks: Sequence[int], reach: int) -> np.ndarray:
+    """So much room at each break that nothing is compared across it."""
+    return np.insert(curve, np.repeat(np.array(breaks, int), reach), 0.0)
 
 
 def _standard(curve: np.ndarray) -> np.ndarray:
@@ -522,10 +550,11 @@ def _standard(curve: np.ndarray) -> np.ndarray:
     return curve / deviation if deviation > 1e-3 else np.zeros_like(curve)
 
 
-def _standout(seen: np.ndarray, heard: np.ndarray, reach: int) -> np.ndarray:
+def _standout(seen: np.ndarray, heard: np.ndarray, reach: int, filled: float = 1.0) -> np.ndarray:
     """Correlation at each lag from -reach to reach, in standard deviations of what chance gives.
 
-    At lag k the sound is k frames early: what is seen at frame t is heard at t - k.
+    At lag k the sound is k frames early: what is seen at frame t is heard at t - k. `filled` is the share of
+    the curves that isn't room between them.
     """
     length = len(seen)
     size = _fft_size(2 * length)
@@ -534,10 +563,10 @@ def _standout(seen: np.ndarray, heard: np.ndarray, reach: int) -> np.ndarray:
     own_seen = np.fft.irfft(np.abs(seen_spectrum) ** 2, size)[:reach] / length
     own_heard = np.fft.irfft(np.abs(heard_spectrum) ** 2, size)[:reach] / length
     # Bartlett 1946: smooth curves correlate by chance more than rough ones.
-    variance = (own_seen[0] * own_heard[0] + 2 * own_seen[1:] @ own_heard[1:]) / length
+    variance = (own_seen[0] * own_heard[0] + 2 * own_seen[1:] @ own_heard[1:]) / length / filled
     deviation = np.sqrt(max(variance, 1 / length**2))
     # Of a sum of independent products; half of it, as neighbours are not quite independent, fits films best.
-    skewness = 0.5 * deviation * np.mean(seen**3) * np.mean(heard**3)
+    skewness = 0.5 * deviation * np.mean(seen**3) * np.mean(heard**3) / filled**3
     return _as_normal(np.roll(correlation, reach)[: 2 * reach + 1] / deviation, max(float(skewness), 0.0))
 
 
@@ -548,8 +577,8 @@ def _as_normal(z: np.ndarray, skewness: float) -> np.ndarray:
     return 6 / skewness * (np.cbrt(np.maximum(1 + skewness * z / 2, 0)) - 1) + skewness / 6
 
 
-def _believe(z: np.ndarray, offsets_s: np.ndarray) -> Posterior:
-    """Posterior from how far each offset stands out.
+def _believe(z: np.ndarray, offsets_s: np.ndarray) -> tuple[Posterior, Posterior]:
+    """Posterior from how far each offset stands out; and the same if there is a relation.
 
     If an offset is the true one, its z is 1 around an unknown mean, else around 0; the mean is exponentially
     distributed. The belief in no relation is spread evenly: then any offset is as good as another.
@@ -564,7 +593,8 @@ def _believe(z: np.ndarray, offsets_s: np.ndarray) -> Posterior:
     spread = np.exp(-0.5 * (np.subtract.outer(offsets_s, offsets_s) / ENERGY_SPREAD_S) ** 2)
     spread /= spread.sum(axis=0)
     related = spread @ (related / related.sum())
-    return _posterior(offsets_s, (1 - none) * related + none / len(z))
+    mixed = (1 - none) * related + none / len(z)
+    return _posterior(offsets_s, mixed), _posterior(offsets_s, related)
 
 
 def _best(posterior: Posterior, within_s: float = SURE_WITHIN_S) -> tuple[float, float]:
@@ -579,7 +609,8 @@ def _best(posterior: Posterior, within_s: float = SURE_WITHIN_S) -> tuple[float,
     return best_s, float(min(1.0, probabilities @ inside))
 
 
-def _words(early_s: float) -> str:
+def early_words(early_s: float) -> str:
+    """'400 ms earlier', of a sound against its picture."""
     if abs(early_s) < 0.005:
         return "in step with it"
     return f"{abs(early_s) * 1000:.0f} ms {_side(early_s)}"
@@ -590,13 +621,15 @@ def _words(early_s: float) -> str:
 DULL = 0.7
 """Share of a window's word that is taken as said at random, so that none can rule out what others say.
 
-The shipped network learnt on rendered scenes: on Big Buck Bunny a third of its windows are right, where
-chance gives a seventh, and all are as sure of themselves. With this and the next number, what is called
-80 % sure was right there.
+It holds where a network's card says nothing else. A network that learnt on rendered scenes alone was right
+in a third of its windows of Big Buck Bunny, where chance gives a seventh, and as sure of itself in all. With
+this and the next number, what is called 80 % sure was right there.
 """
 SAME_WINDOWS = 0.2
 """Neighbouring windows overlap and err alike: each counts for so much of an independent one."""
 ENOUGH_WINDOWS = 2
+REFINED = 1.5
+"""An offset must fit so much better than those around it to be told apart from them."""
 LEEWAY = 0.05
 """Share of chance in each belief that is combined with others."""
 
@@ -610,12 +643,20 @@ class Vote:
     """> 0: the sound comes before its picture. None: abstained."""
     confidence: float
     """The belief that the answer is right within one step of the offsets' grid."""
+    step_s: float
+    """Between two offsets of the grid."""
     agreeing: int
-    """Windows whose own best offset lies within one step of the answer."""
+    """Windows whose own best offset lies within one step of the answer, or within SURE_WITHIN_S."""
     note: str
 
 
-def vote(window_probabilities: np.ndarray, offsets_s: np.ndarray) -> Vote:
+def vote(
+    window_probabilities: np.ndarray,
+    offsets_s: np.ndarray,
+    *,
+    dull: float = DULL,
+    same_windows: float = SAME_WINDOWS,
+) -> Vote:
     """One belief from many windows, none of which decides alone.
 
     Each window's word is mixed with chance before they are multiplied, so that a window that errs with
@@ -624,41 +665,50 @@ def vote(window_probabilities: np.ndarray, offsets_s: np.ndarray) -> Vote:
     Args:
         window_probabilities: the network's word on each window; rows sum to 1. Shape: (W, K).
         offsets_s: `audio_early_s` of each class, ascending. Shape: (K,).
+        dull: share of a window's word that is taken as said at random.
+        same_windows: what a window counts of an independent one.
     """
     probabilities = np.atleast_2d(np.asarray(window_probabilities, dtype=np.float64))
     offsets_s = np.asarray(offsets_s, dtype=np.float64)
     count, classes = probabilities.shape
     if classes != len(offsets_s):
         raise ValueError(f"the windows speak of {classes} offsets, but {len(offsets_s)} are named")
-    if not count:
-        return Vote(_uniform(offsets_s), None, 0.0, 0, "the network saw no window")
-    log = SAME_WINDOWS * np.log((1 - DULL) * probabilities + DULL / classes).sum(axis=0)
-    posterior = _posterior(offsets_s, np.exp(log - log.max()))
     step_s = float(np.diff(offsets_s).max()) if classes > 1 else 0.0
+    if not count:
+        return Vote(_uniform(offsets_s), None, 0.0, step_s, 0, "the network saw no window")
+    log = same_windows * np.log((1 - dull) * probabilities + dull / classes).sum(axis=0)
+    posterior = _posterior(offsets_s, np.exp(log - log.max()))
     best_s, confidence = _best(posterior, max(step_s, SURE_WITHIN_S))
     own_best_s = offsets_s[probabilities.argmax(axis=1)]
-    agreeing = int((np.abs(own_best_s - best_s) <= 1.01 * step_s).sum())
+    # Fine classes are taken together: no window tells an offset to a frame.
+    agreeing = int((np.abs(own_best_s - best_s) <= max(1.01 * step_s, SURE_WITHIN_S)).sum())
     said = f"{agreeing} of {_count(count, 'window')}"
     if agreeing < ENOUGH_WINDOWS:
         return Vote(
-            posterior, None, min(confidence, THIN), agreeing,
-            f"{said} of the network {'says' if agreeing == 1 else 'say'} {_words(best_s)}: too few to decide",
+            posterior, None, min(confidence, THIN), step_s, agreeing,
+            f"{said} of the network {'says' if agreeing == 1 else 'say'} {early_words(best_s)}: "
+            "too few to decide",
         )  # fmt: skip
     if confidence < THIN:
-        return Vote(posterior, None, confidence, agreeing, "the network's windows don't agree on an offset")
-    return Vote(posterior, best_s, confidence, agreeing, f"{said} of the network say {_words(best_s)}")
+        return Vote(
+            posterior, None, confidence, step_s, agreeing,
+            "the network's windows don't agree on an offset",
+        )  # fmt: skip
+    return Vote(
+        posterior, best_s, confidence, step_s, agreeing,
+        f"{said} of the network say {early_words(best_s)}",
+    )  # fmt: skip
 
 
-def combine(posteriors: Sequence[Posterior]) -> Posterior:
-    """One belief from independent ones, on the finest of their grids.
+def combine(posteriors: Sequence[Posterior], grid_s: Sequence[float] = ()) -> Posterior:
+    """One belief from independent ones, on the finest of their grids or on the one that is given.
 
     Beliefs are multiplied, each mixed with a little chance, so that none can rule out what the others say. A
     coarse grid is read between its cells; where it doesn't reach, it says nothing.
     """
     if not posteriors:
         raise ValueError("there is no posterior to combine")
-    finest = max(posteriors, key=lambda each: len(each.offsets_s))
-    offsets_s = np.array(finest.offsets_s)
+    offsets_s = np.array(grid_s or max((each.offsets_s for each in posteriors), key=len))
     log = np.zeros(len(offsets_s))
     for each in posteriors:
         # As multiples of what an even belief would say, so that grids of any fineness compare.
@@ -667,9 +717,30 @@ def combine(posteriors: Sequence[Posterior]) -> Posterior:
     return _posterior(offsets_s, np.exp(log - log.max()))
 
 
-def believe(posterior: Posterior) -> tuple[float | None, float]:
+def refine(early_s: float, step_s: float, if_related: Posterior | None) -> float:
+    """An offset of a coarse grid, to a frame: what moves fits best with what sounds near it.
+
+    Args:
+        early_s: what the classes say.
+        step_s: between two of them; the answer stays within it.
+        if_related: of `match_energy`.
+    """
+    if if_related is None:
+        return early_s
+    offsets_s, weights = np.array(if_related.offsets_s), np.array(if_related.probabilities)
+    # Nearer to what was said is likelier: it would be another class's otherwise.
+    near = np.maximum(0, 1 - np.abs(offsets_s - early_s) / step_s)
+    if not near.any():
+        return early_s
+    top = int((near * weights).argmax())
+    if weights[top] < REFINED * (near @ weights) / near.sum():
+        return early_s
+    return float(offsets_s[top] + _parabola(near * weights, top) * (offsets_s[1] - offsets_s[0]))
+
+
+def believe(posterior: Posterior, within_s: float = SURE_WITHIN_S) -> tuple[float | None, float]:
     """The offset that a combined belief names (None where it is thin), and its confidence."""
-    best_s, confidence = _best(posterior)
+    best_s, confidence = _best(posterior, within_s)
     return (best_s if confidence >= THIN else None), confidence
 
 
@@ -705,7 +776,9 @@ class ClapMatch:
     kind: Literal["2-pop", "clap"] | None = None
 
 
-def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset_s: float = 2.0) -> ClapMatch:
+def match_claps(
+    motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset_s: float = 2.0, starts_s: float = 0.0
+) -> ClapMatch:
     """Offset from the one flash and 1 kHz pop, or the one clap that is seen and heard, to about a frame.
 
     Abstains where more than one pairing is possible.
@@ -715,6 +788,7 @@ def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset
         sound: of `signals.SoundEnergy`, over the same time. Shape: (T, 3).
         fps: of both.
         max_offset_s: how far a clap may be heard from where it is seen.
+        starts_s: what the curves' first instant is called in words.
     """
     length = min(len(motion), len(sound))
     flashes_s = _flashes(motion[:length, signals.BRIGHTNESS], fps)
@@ -732,7 +806,7 @@ def match_claps(motion: np.ndarray, sound: np.ndarray, fps: float, *, max_offset
         if pairs:
             [(see_s, hear_s)] = pairs
             early_s = see_s - hear_s
-            note = f"{words} at {see_s:.2f} s: the sound is {_words(early_s)}"
+            note = f"{words} at {starts_s + see_s:.2f} s: the sound is {early_words(early_s)}"
             return ClapMatch(early_s, confidence, note, cast(Literal["2-pop", "clap"], kind))
     return ClapMatch(None, 0.0, "no clap or 2-pop stands out in both picture and sound")
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from otio_avassist.spans import Shot
 
-Method = Literal["container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network", "none"]
+Method = Literal[
+    "container", "timecode", "clap", "sound-to-sound", "lips", "sound-to-picture", "network", "none"
+]
 """The rung of the ladder that decided; `none` where every rung abstained."""
 WATCHING: tuple[Method, ...] = ("sound-to-picture", "network")
 """Rungs that watch the whole picture and weigh offsets on a grid: only what they say has an edge."""
@@ -54,6 +56,8 @@ class Jump:
     """Seconds from the start of the shot."""
     audio_early_s: float
     """The offset from here on."""
+    give_or_take_s: float = 0.0
+    """How much sooner or later it may be; 0: to the sample, as sound against sound tells it."""
 
 
 STANDS_OUT = 2.0

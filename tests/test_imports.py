@@ -40,6 +40,7 @@ FORBIDDEN = {
             "signals",
             "alignment",
             "attention",
+            "course",
             "energies",
             "bundles",
             "fetch",

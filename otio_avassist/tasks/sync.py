@@ -5,7 +5,8 @@ A ladder of evidence, cheapest first, which stops at the first rung that is sure
 1. what the container says: picture and sound of one file, read from different seconds of it
 2. embedded timecode: the picture's file against the recorder's
 3. sound against sound: the recorder against the camera's own track
-4. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the
+4. lips against voices, where the networks for faces were fetched
+5. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the
    media, and the network's windows, voted into one belief over offsets
 
 Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence
@@ -14,6 +15,7 @@ is thin.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +25,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otio_avassist import alignment, windows
+from otio_avassist import alignment, faces, lips, speakers, windows
 from otio_avassist.attention import Looks
-from otio_avassist.errors import MediaError
+from otio_avassist.course import Course, Place, course, split
+from otio_avassist.errors import BundleError, MediaError
 from otio_avassist.findings import (
     WATCHING,
     Attention,
@@ -37,14 +40,27 @@ from otio_avassist.findings import (
     SyncFinding,
 )
 from otio_avassist.progress import Progress, silent
-from otio_avassist.watching import PIECE_S, SOUND_RATE, Tick, check_preprocessing, watch
+from otio_avassist.watching import (
+    PIECE_S,
+    PLACE_S,
+    SOUND_RATE,
+    Tick,
+    Watched,
+    Watcher,
+    Word,
+    check_preprocessing,
+    in_order,
+    joined,
+    places,
+    vote_numbers,
+)
 
 if TYPE_CHECKING:
-    from otio_avassist.bundles import Model
+    from otio_avassist.bundles import Card, Model
     from otio_avassist.spans import MediaSpan, Shot
 
 RUNGS: tuple[Method, ...] = (
-    "container", "timecode", "clap", "sound-to-sound", "sound-to-picture", "network",
+    "container", "timecode", "clap", "sound-to-sound", "lips", "sound-to-picture", "network",
 )  # fmt: skip
 
 WITHIN_S: Mapping[Method, float] = {
@@ -52,10 +68,19 @@ WITHIN_S: Mapping[Method, float] = {
     "timecode": 1 / 25,  # a frame, as a rule
     "clap": 1 / 25,
     "sound-to-sound": 0.001,
+    "lips": lips.SURE_WITHIN_S,
     "sound-to-picture": alignment.SURE_WITHIN_S,
     "network": alignment.SURE_WITHIN_S,
 }
 """How finely each rung can tell."""
+
+
+FEW_PLACES = 3
+"""Recordings of no more places are looked at whole, and no longer one is settled by fewer."""
+SETTLES_S = 0.2
+"""What is settled can't be another answer, this far away; within it, looking on makes little better."""
+MOST_HALVES = 8
+"""Places that are looked at besides, to find where it jumps."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +99,12 @@ class Options:
     """Shorter cuts are looked at together with their handles, up to this length."""
     window_every_s: float = 2.0
     """The network looks at a window each so many seconds."""
+    settled: float = 0.93
+    """Of a long recording no more is looked at once the belief within SETTLES_S is so strong."""
+    most_s: float = 240.0
+    """And never more than this."""
+    thorough: bool = False
+    """Look at all of it all the same."""
     rungs: tuple[Method, ...] = RUNGS
 
 
@@ -127,6 +158,11 @@ class Heard:
     jumps: tuple[Jump, ...] = ()
     residual_s: float | None = None
     doubts: tuple[str, ...] = ()
+    together: Evidence | None = None
+    """Of the rungs that watch the picture: they look at the same, so they count once."""
+    course: Course | None = None
+    """How the offset runs by what is seen, where it doesn't stay the same; `drift_ppm` and `jumps` are those
+    of sound against sound."""
     looks: Looks | None = None
     """Where the network looked, in seconds of the picture's file; None: it wasn't asked, or can't tell."""
 
@@ -150,14 +186,20 @@ def analyse(
         else:
             paired.append(shot)
     pools = pool(paired, options)
-    total_s = sum(each.duration_s for each in pools)
+    total_s = sum(_most_s(each, options) for each in pools)
     done_s = 0.0
     for each in pools:
         name = each.picture.address.clip
         progress(done_s, total_s, name)
+        reached_s = [0.0]
 
-        def tick(seconds: float, before_s: float = done_s, name: str = name) -> None:
-            progress(before_s + seconds, total_s, name)
+        def tick(
+            seconds: float, before_s: float = done_s, of_s: float = total_s, name: str = name,
+            reached_s: list[float] = reached_s, most_s: float = _most_s(each, options),
+        ) -> None:  # fmt: skip
+            # One rung after the other: what begins anew is no step back.
+            reached_s[0] = min(max(reached_s[0], seconds), most_s)
+            progress(before_s + reached_s[0], of_s, name)
 
         try:
             heard = listen(each, model, options, tick)
@@ -165,8 +207,15 @@ def analyse(
             yield from (PassedOver(shot, str(error), unread=True) for shot in each.shots)
         else:
             yield from (_finding(shot, each, heard, options) for shot in each.shots)
-        done_s += each.duration_s
+        # What needn't be looked at any more was nothing to wait for.
+        total_s -= _most_s(each, options) - reached_s[0]
+        done_s += reached_s[0]
     progress(total_s, total_s, "")
+
+
+def _most_s(each: Pool, options: Options) -> float:
+    """Seconds of a pool that may be looked at, if it never settles."""
+    return each.duration_s if options.thorough else min(each.duration_s, options.most_s)
 
 
 def pool(shots: Sequence[Shot], options: Options) -> list[Pool]:
@@ -243,11 +292,16 @@ def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stre
 def listen(each: Pool, model: Model | None, options: Options, tick: Tick) -> Heard:
     """Climb the ladder until a rung is sure."""
     heard = Heard(())
-    for rung in (_by_container, _by_timecode, _by_sound, _by_picture):
+    for rung in (_by_container, _by_timecode, _by_sound, _by_lips, _by_picture, _without_lips):
         heard = rung(each, heard, model, options, tick)
-        if any(said.confidence >= options.sure for said in heard.evidence):
+        if any(said.confidence >= options.sure and _of_all(each, said) for said in heard.evidence):
             break
     return heard
+
+
+def _of_all(each: Pool, said: Evidence) -> bool:
+    """Lips are followed through a part of a long recording only, and don't tell whether it drifts."""
+    return said.method != "lips" or each.duration_s <= speakers.MOST_S
 
 
 def _add(heard: Heard, *evidence: Evidence) -> Heard:
@@ -328,7 +382,7 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
     start_s, end_s = each.stretches[0][0], each.stretches[-1][1]
 
     def camera(at_s: float, duration_s: float) -> np.ndarray:
-        tick(min(at_s, each.duration_s) / 2)
+        tick(_most_s(each, options) * min(at_s / max(end_s - start_s, 1e-9), 1) / 2)
         own = replace(each.picture, stream=None, channel=None)
         return windows.read_sound(_stretch(own, start_s + at_s, duration_s), rate=SOUND_RATE)
 
@@ -349,33 +403,261 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
     )
 
 
+def _by_lips(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
+    """Who is seen to speak against who is heard; nothing where the networks for faces were never fetched."""
+    if "lips" not in options.rungs or not each.picture_info.has_picture:
+        return heard
+    try:
+        match = speakers.look(
+            places(each.stretches), each.picture_stretch, each.sound_stretch,
+            max_offset_s=options.max_offset_s, sure=options.sure,
+        )  # fmt: skip
+    except BundleError:
+        return heard
+    return _add(heard, Evidence("lips", match.early_s, match.confidence, match.note)) if match else heard
+
+
+def _without_lips(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
+    """Where nothing is sure, say that lips weren't asked, and how they can be."""
+    if "lips" not in options.rungs or not each.picture_info.has_picture:
+        return heard
+    try:
+        faces.networks()
+    except BundleError as error:
+        return _add(heard, Evidence("lips", None, 0.0, str(error)))
+    return heard
+
+
 def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
-    """What moves against what sounds, over all that is used of the media."""
+    """What moves against what sounds, over as much of the media as it takes."""
     wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
     if not wanted or not each.picture_info.has_picture:
         return heard
-    if "network" not in wanted:
-        model = None
-    stretches = [(each.picture_stretch(*ends), each.sound_stretch(*ends)) for ends in each.stretches]
-    watched = watch(stretches, model, tick, window_every_s=options.window_every_s)
-    posteriors = []
-    if "clap" in wanted:
-        clap = alignment.match_claps(
-            watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
+    look = _Look(each, model if "network" in wanted else None, options, tick)
+    weighed = look.far_enough()
+    return replace(
+        _add(heard, *weighed.evidence),
+        posterior=weighed.posterior,
+        together=weighed.together,
+        course=weighed.course,
+        looks=look.watcher.looks,
+    )
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the places that were looked at say together."""
+
+    evidence: tuple[Evidence, ...]
+    posterior: Posterior | None
+    together: Evidence | None
+    """Of the rungs that watch: they look at the same pictures, so they count once."""
+    course: Course | None
+
+    @property
+    def belief(self) -> tuple[float | None, float]:
+        """(offset at the beginning, belief in it), as far as more of the same could change them."""
+        if self.course is not None:
+            return self.course.early_s, self.course.confidence
+        clap = next((said for said in self.evidence if said.method == "clap"), Evidence("clap", None, 0.0))
+        seen = (None, 0.0) if self.posterior is None else alignment.believe(self.posterior, SETTLES_S)
+        return max(seen, (clap.audio_early_s, clap.confidence), key=lambda said: said[1])
+
+
+class _Look:
+    """One pool, looked at place by place until what is found doesn't change any more."""
+
+    def __init__(self, each: Pool, model: Model | None, options: Options, tick: Tick) -> None:
+        self.watcher = Watcher(model, window_every_s=options.window_every_s)
+        self._pool, self._model, self._options, self._tick = each, model, options, tick
+        self._watched: list[Watched] = []
+        """In order of time."""
+        self._done_s = 0.0
+
+    def far_enough(self) -> Weighed:
+        """Look at all of what is short, or of all where that is asked for; else until it is settled."""
+        options, found = self._options, places(self._pool.stretches)
+        if options.thorough or len(found) <= FEW_PLACES:
+            for start_s, end_s in self._pool.stretches:
+                self._see(start_s, end_s)
+            return self._weighed()
+        weighed = None
+        for place in in_order(found, self._listen, max(FEW_PLACES, round(options.most_s / PLACE_S))):
+            self._see(*place)
+            if len(self._watched) >= FEW_PLACES:
+                before, weighed = weighed, self._weighed()
+                if before is not None and _settled(before, weighed, options):
+                    break
+        assert weighed is not None
+        return self._narrowed(weighed, found)
+
+    def _narrowed(self, weighed: Weighed, found: Sequence[tuple[float, float]]) -> Weighed:
+        """Where it jumps, look between the places that tell so, by halves."""
+        for _ in range(MOST_HALVES):
+            jumps = weighed.course.jumps if weighed.course is not None else ()
+            between = next(filter(None, (self._unseen_round(jump, found) for jump in jumps)), None)
+            if between is None:
+                break
+            self._see(*between)
+            weighed = self._weighed()
+        return weighed
+
+    def _unseen_round(self, jump: Jump, found: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+        """The middle one of the places that nobody looked at between those before and after a jump."""
+        at_s = jump.at_s + self._zero_s
+        before_s = max((each.end_s for each in self._watched if _middle_s(each) < at_s), default=-math.inf)
+        after_s = min((each.start_s for each in self._watched if _middle_s(each) >= at_s), default=math.inf)
+        unseen = [each for each in found if each[0] > before_s - PIECE_S and each[1] < after_s + PIECE_S]
+        return unseen[len(unseen) // 2] if unseen else None
+
+    def _listen(self, start_s: float, end_s: float) -> np.ndarray:
+        return windows.read_sound(self._pool.sound_stretch(start_s, end_s), rate=SOUND_RATE)
+
+    def _see(self, start_s: float, end_s: float) -> None:
+        pool, before_s = self._pool, self._done_s
+        self._watched += self.watcher.watch(
+            pool.picture_stretch(start_s, end_s),
+            pool.sound_stretch(start_s, end_s),
+            lambda done_s: self._tick(before_s + done_s),
         )
-        heard = _add(heard, Evidence("clap", clap.early_s, clap.confidence, clap.note))
-    if "sound-to-picture" in wanted:
+        self._watched.sort(key=lambda watched: watched.start_s)
+        self._done_s += end_s - start_s
+
+    @property
+    def _zero_s(self) -> float:
+        """Where the pool begins, in seconds of the picture's file."""
+        return self._pool.stretches[0][0]
+
+    def _weighed(self) -> Weighed:
+        options, model = self._options, self._model
+        motion, sound, breaks = joined(self._watched)
+        fps = self._watched[0].fps
+        evidence, posteriors = [], []
+        energy = vote = None
+        if "clap" in options.rungs:
+            evidence.append(self._clap(motion, sound, breaks, fps))
+        if "sound-to-picture" in options.rungs:
+            energy = alignment.match_energy(
+                motion, sound, fps, max_offset_s=options.max_offset_s, breaks=breaks
+            )
+            note = energy.note + self._how_much()
+            evidence.append(Evidence("sound-to-picture", energy.early_s, energy.confidence, note))
+            posteriors.append(energy.posterior)
+        if model is not None:
+            vote = _vote([word for each in self._watched for word in each.words], model.card)
+            evidence.append(Evidence("network", vote.early_s, vote.confidence, vote.note))
+            posteriors.append(vote.posterior)
+        if not posteriors:
+            return Weighed(tuple(evidence), None, None, None)
+        posterior = alignment.combine(posteriors)
+        best = max((said for said in evidence if said.method in WATCHING), key=lambda said: said.confidence)
+        found = self._course()
+        if found is not None:
+            moving = replace(best, audio_early_s=found.early_s, confidence=found.confidence, note=found.note)
+            return Weighed(tuple(evidence), posterior, moving, found)
+        early_s, confidence = alignment.believe(posterior)
+        if early_s is not None and energy is not None and vote is not None and vote.early_s is not None:
+            early_s = alignment.refine(early_s, vote.step_s, energy.if_related)
+        together = replace(best, audio_early_s=early_s, confidence=confidence)
+        return Weighed(tuple(evidence), posterior, together, None)
+
+    def _how_much(self) -> str:
+        """Said of long recordings only."""
+        duration_s = self._pool.duration_s
+        whole = sum(each.end_s - each.start_s for each in self._watched) > duration_s - PIECE_S * FEW_PLACES
+        return "" if whole else f"; looked at {self._done_s:.0f} of {duration_s:.0f} s"
+
+    def _clap(self, motion: np.ndarray, sound: np.ndarray, breaks: list[int], fps: float) -> Evidence:
+        """The one clap there is in all runs of places that follow one another."""
+        claps = [
+            alignment.match_claps(
+                moved, sounded, fps, max_offset_s=self._options.max_offset_s, starts_s=self._second(row, fps)
+            )
+            for moved, sounded, row in zip(
+                np.split(motion, breaks), np.split(sound, breaks), [0, *breaks], strict=True
+            )
+        ]
+        surest = max(claps, key=lambda clap: clap.confidence)
+        alike = [clap for clap in claps if clap.kind == surest.kind is not None]
+        if len(alike) > 1:
+            return Evidence("clap", None, 0.0, f"{surest.kind}s stand out at {len(alike)} places")
+        return Evidence("clap", surest.early_s, surest.confidence, surest.note)
+
+    def _second(self, row: int, fps: float) -> float:
+        """Of the pool's own time, at a row of the curves of all places."""
+        for each in self._watched:
+            if row < len(each.motion):
+                return each.start_s + row / fps - self._zero_s
+            row -= len(each.motion)
+        return self._pool.duration_s
+
+    def _course(self) -> Course | None:
+        """Whether the offset drifts or jumps, by what each place says by itself."""
+        each_by_itself = [
+            Place(_middle_s(watched) - self._zero_s, posterior)
+            for watched in self._watched
+            if (posterior := self._by_itself(watched)) is not None
+        ]
+        found = course(each_by_itself)
+        if found is None or not found.jumps:
+            return found
+        return replace(found, jumps=tuple(self._located(jump, found) for jump in found.jumps))
+
+    def _by_itself(self, watched: Watched) -> Posterior | None:
+        """What one place says; None where it is too short to say anything."""
+        options = self._options
+        posteriors = []
         energy = alignment.match_energy(
             watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
         )
-        heard = _add(heard, Evidence("sound-to-picture", energy.early_s, energy.confidence, energy.note))
-        posteriors.append(energy.posterior)
-    if model is not None:
-        vote = alignment.vote(watched.probabilities, np.array(model.card.classes))
-        heard = _add(heard, Evidence("network", vote.early_s, vote.confidence, vote.note))
-        posteriors.append(vote.posterior)
-        heard = replace(heard, looks=watched.looks)
-    return replace(heard, posterior=alignment.combine(posteriors)) if posteriors else heard
+        if "sound-to-picture" in options.rungs:
+            posteriors.append(energy.posterior)
+        if self._model is not None and watched.words:
+            posteriors.append(_vote(watched.words, self._model.card).posterior)
+        if not posteriors:
+            return None
+        # On one grid for all places, whatever there was to ask.
+        return alignment.combine(posteriors, energy.posterior.offsets_s)
+
+    def _located(self, jump: Jump, found: Course) -> Jump:
+        """Where it jumps, by the curves of the two places around, if they follow one another."""
+        at_s = jump.at_s + self._zero_s
+        before = [each for each in self._watched if _middle_s(each) < at_s][-1:]
+        after = [each for each in self._watched if _middle_s(each) >= at_s][:1]
+        motion, sound, breaks = joined([*before, *after])
+        if breaks or not before or not after:
+            return jump
+        fps = before[0].fps
+        old_s, new_s = (
+            alignment.lag_s(early_s, fps)
+            for early_s in (found.at(jump.at_s - jump.give_or_take_s), jump.audio_early_s)
+        )
+        second, give_or_take_s = split(*alignment.events(motion, sound, fps), fps, old_s, new_s)
+        return Jump(before[0].start_s + second - self._zero_s, jump.audio_early_s, give_or_take_s)
+
+
+def _vote(words: Sequence[Word], card: Card) -> alignment.Vote:
+    """What a network says of some windows together, each counting as its card has it."""
+    probabilities = np.array([word.probabilities for word in words]).reshape(-1, len(card.classes))
+    counts = {key: value for key, value in vote_numbers(card).items() if key != "temperature"}
+    return alignment.vote(probabilities, np.array(card.classes), **counts)
+
+
+def _middle_s(watched: Watched) -> float:
+    return (watched.start_s + watched.end_s) / 2
+
+
+def _settled(before: Weighed, now: Weighed, options: Options) -> bool:
+    """Two looks in a row are sure, and of the same."""
+    beliefs = before.belief, now.belief
+    (one_s, _), (two_s, _) = beliefs
+    return (
+        one_s is not None
+        and two_s is not None
+        and (before.course is None) == (now.course is None)
+        and abs(one_s - two_s) <= alignment.SURE_WITHIN_S
+        and min(sure for _, sure in beliefs) >= options.settled
+    )
 
 
 def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFinding:
@@ -383,8 +665,10 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
     own_s = shot.slip_s - each.slip_s
     if shot.picture is not None:
         heard = from_second(heard, shot.picture.start_s - each.stretches[0][0], shot.picture.duration_s)
-    decided, confidence, doubts = decide(_pictures_as_one(heard.evidence, heard.posterior), options)
+    decided, confidence, doubts = decide(_pictures_as_one(heard), options)
     by_sound = decided is not None and decided.method == "sound-to-sound"
+    course = heard.course if decided is not None and decided.method in WATCHING else None
+    jumps = heard.jumps if by_sound else course.jumps if course is not None else ()
     return SyncFinding(
         shot=shot,
         audio_early_s=_plus(decided.audio_early_s, own_s) if decided else None,
@@ -396,11 +680,9 @@ def _finding(shot: Shot, each: Pool, heard: Heard, options: Options) -> SyncFind
             replace(said, audio_early_s=_plus(said.audio_early_s, own_s)) for said in heard.evidence
         ),
         posterior=_moved(heard.posterior, own_s),
-        drift_ppm=heard.drift_ppm if by_sound else None,
-        jumps=tuple(replace(jump, audio_early_s=jump.audio_early_s + own_s) for jump in heard.jumps)
-        if by_sound
-        else (),
-        residual_s=heard.residual_s if by_sound else None,
+        drift_ppm=heard.drift_ppm if by_sound else course.drift_ppm if course is not None else None,
+        jumps=tuple(replace(jump, audio_early_s=jump.audio_early_s + own_s) for jump in jumps),
+        residual_s=heard.residual_s if by_sound else course.residual_s if course is not None else None,
         pooled_with=tuple(other.lead.address.clip for other in each.shots if other is not shot),
         attention=_attention(shot, heard.looks, own_s),
     )
@@ -425,11 +707,15 @@ def from_second(heard: Heard, since_s: float, duration_s: float) -> Heard:
         last = passed[-1] if passed else Jump(0.0, said.audio_early_s)
         return replace(said, audio_early_s=last.audio_early_s - drift * (since_s - last.at_s))
 
-    return replace(
+    heard = replace(
         heard,
         evidence=tuple(map(at_cut, heard.evidence)),
         jumps=tuple(replace(jump, at_s=jump.at_s - since_s) for jump in ahead),
     )
+    if heard.course is None or heard.together is None:
+        return heard
+    course = heard.course.from_second(since_s, duration_s)
+    return replace(heard, course=course, together=replace(heard.together, audio_early_s=course.early_s))
 
 
 def _plus(early_s: float | None, own_s: float) -> float | None:
@@ -448,15 +734,11 @@ def _may_be_laid_under(shot: Shot, each: Pool, decided: Evidence | None) -> tupl
     return ("this sound and the picture's own track have nothing in common: it may be music, laid under it",)
 
 
-def _pictures_as_one(evidence: Sequence[Evidence], posterior: Posterior | None) -> list[Evidence]:
-    """Motion energy and the network look at the same pictures: their beliefs are combined, and count once."""
-    if posterior is None:
-        return list(evidence)
-    looked = [each for each in evidence if each.method in WATCHING]
-    early_s, confidence = alignment.believe(posterior)
-    best = max(looked, key=lambda each: each.confidence)
-    together = replace(best, audio_early_s=early_s, confidence=confidence)
-    return [each for each in evidence if each not in looked] + [together]
+def _pictures_as_one(heard: Heard) -> list[Evidence]:
+    """Motion energy and the network look at the same pictures: what they say together counts once."""
+    if heard.together is None:
+        return list(heard.evidence)
+    return [each for each in heard.evidence if each.method not in WATCHING] + [heard.together]
 
 
 AGREE_S = 0.06
@@ -480,7 +762,7 @@ def decide(evidence: Sequence[Evidence], options: Options) -> tuple[Evidence | N
     confidence = 1 - wrong
     if confidence < options.thin:
         return None, confidence, ()
-    if best.method in WATCHING and abs(best.audio_early_s) > options.max_offset_s - 0.1:
+    if best.method in (*WATCHING, "lips") and abs(best.audio_early_s) > options.max_offset_s - 0.1:
         doubts.append(f"the answer lies at the edge of what was searched (±{options.max_offset_s:g} s)")
     return best, confidence, tuple(doubts)
 
