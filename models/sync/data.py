@@ -8,7 +8,7 @@
     vggsound/FOLDER/VIDEO_STARTms_ENDms.mp4         10 s each
     vggsound.csv                                    VIDEO, start in seconds, class, train or test; no heading
     vggsound_sparse.csv                             the same of the clips with sparse sounds; or, instead,
-    picked_sparse_classes.csv                       which classes are sparse: class, y or n
+    picked_sparse_classes.csv                       which classes are sparse: class, tab, y or n
     filtered_examples_vggsound/*.txt                clips that are left out, a name a line
     vggsound_valid.txt                              those of the training clips that are held out, too
 
@@ -346,7 +346,10 @@ def _table(root: Path, layout: Layout) -> list[tuple[str, str, str, str]]:
         raise DataError(f"{path}: lines are VIDEO,start,class,train or test: {error}") from error
     if layout == "vggsound-sparse" and path != sparse:
         picked = root / "picked_sparse_classes.csv"
-        kinds = {row[0] for row in csv.reader(_text(picked).splitlines()) if row[1:] == ["y"]}
+        # Names of classes have commas: the released table is parted by tabs.
+        kinds = {
+            line[:-1].strip(",\t ") for line in _text(picked).splitlines() if line.endswith(("\ty", ",y"))
+        }
         table = [row for row in table if row[2] in kinds]
     if not table:
         raise DataError(f"{path}: no clips")
