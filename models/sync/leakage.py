@@ -33,7 +33,6 @@ from models.sync.leakage_data import Kind, Material
 from models.sync.resnet import ResNet18
 from models.training import SettingsError, ahead
 from otio_avassist.errors import AvAssistError
-from otio_avassist.signals import LUMA
 
 CLASSES = 50
 STEP_S = 0.1
@@ -48,7 +47,10 @@ WINDOW, HOP = 2048, 256
 """Samples. AAC's frames are windows of 2,048, 1,024 apart: four columns a frame at any rate, so that all that
 the network folds by its strides lies at the same place of a frame."""
 ROWS = 128
-"""Of the spectrum's 1,024, evenly. Not means of them: quantisation shows in single bins that are empty."""
+"""Of the spectrum's 1,024, evenly. Not means of them: quantisation shows in single bins that are empty.
+To learn, any of the eight such sets is taken: what sounds is another in each, its frames are the same."""
+SIDE = 48
+"""Pixels of the part of each picture that is looked at; to learn, anywhere, turned and mirrored at random."""
 TOLD = 16
 """Numbers that tell a picture."""
 
@@ -145,8 +147,12 @@ class StartTime(nn.Module):
         return self.head(self.tell(features).view(batch, -1))
 
 
-def sound_floats(samples: np.ndarray) -> Tensor:
-    """Log-spectrograms, each of mean 0 and deviation 1. Shape: (B, N) -> (B, 1, ROWS, T)."""
+def sound_floats(samples: np.ndarray, rng: np.random.Generator | None = None) -> Tensor:
+    """Log-spectrograms, each of mean 0 and deviation 1. Shape: (B, N) -> (B, 1, ROWS, T).
+
+    Args:
+        rng: which rows are taken; None: the last of each eight.
+    """
     spectrum = torch.stft(
         torch.from_numpy(np.ascontiguousarray(samples, np.float32)),
         WINDOW,
@@ -156,17 +162,34 @@ def sound_floats(samples: np.ndarray) -> Tensor:
         return_complex=True,
     )
     every = WINDOW // 2 // ROWS
-    log = torch.log(spectrum[:, every - 1 : -1 : every].abs() + 1e-3)[:, None]
+    first = every - 1 if rng is None else int(rng.integers(every))
+    log = torch.log(spectrum[:, first:-1:every].abs() + 1e-3)[:, None]
     deviation, mean = torch.std_mean(log, dim=(1, 2, 3), keepdim=True)
     return (log - mean) / (deviation + 1e-6)
 
 
-def picture_floats(frames: np.ndarray) -> Tensor:
-    """Brightness and its change since the picture before. Shape: uint8 (B, T, H, W, 3) -> (B, T, 2, H, W)."""
-    luma = torch.from_numpy(frames.astype(np.float32) @ LUMA) / 64 - 2
-    change = torch.diff(luma, dim=1, prepend=luma[:, :1])
-    # The first has none before it: what it would change by is left open.
-    return torch.stack([luma, change * 4], dim=2)
+def picture_floats(
+    frames: Sequence[np.ndarray], side: int = SIDE, rng: np.random.Generator | None = None
+) -> Tensor:
+    """Brightness and its change since the picture before. Shape: uint8 B x (T, H, W) -> (B, T, 2, S, S).
+
+    Args:
+        side: of the part that is taken.
+        rng: which part of the pictures is taken, how it is turned and whether it is a negative; None: the
+            middle, as it is.
+    """
+    parts = []
+    for each in frames:
+        spare = np.array(each.shape[1:]) - side
+        top, left = spare // 2 if rng is None else rng.integers(spare + 1)
+        part = each[:, top : top + side, left : left + side].astype(np.float32) / 64 - 2
+        if rng is not None:
+            part = np.rot90(part, rng.integers(4), (1, 2))
+            part = (part[:, ::-1] if rng.random() < 0.5 else part) * rng.choice([-1, 1])
+        parts.append(part)
+    luma = torch.from_numpy(np.stack(parts))
+    # The first picture has none before it: what it would change by is left open.
+    return torch.stack([luma, torch.diff(luma, dim=1, prepend=luma[:, :1]) * 4], dim=2)
 
 
 class Crops:
@@ -178,6 +201,7 @@ class Crops:
         if material.kind == "picture":
             self.starts = list(range(CLASSES))
             self.length = min(CROP_PICTURES, shortest - CLASSES + 1)
+            self.side = min(SIDE, *(size for each in material.sources for size in each.shape[1:]))
             least: float = CROP_PICTURES / 5
         else:
             self.starts = [round(k * STEP_S * material.rate) for k in range(CLASSES)]
@@ -190,14 +214,17 @@ class Crops:
                 f"has {there:.1f} s"
             )
 
-    def __call__(self, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """Inputs and classes of (source, class) pairs."""
+    def __call__(
+        self, pairs: Sequence[tuple[int, int]], rng: np.random.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and classes of (source, class) pairs; with `rng` in one of many looks, to learn from."""
         cut = [
             self.material.sources[source][self.starts[label] : self.starts[label] + self.length]
             for source, label in pairs
         ]
-        floats = sound_floats if self.material.kind == "sound" else picture_floats
-        return floats(np.stack(cut)), torch.tensor([label for _, label in pairs])
+        sound = self.material.kind == "sound"
+        x = sound_floats(np.stack(cut), rng) if sound else picture_floats(cut, self.side, rng)
+        return x, torch.tensor([label for _, label in pairs])
 
 
 def split(material: Material, settings: Settings) -> tuple[list[int], list[int]]:
@@ -256,7 +283,7 @@ def train(
     def make(step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([settings.seed, step])
         drawn = rng.permutation(np.resize(rng.permutation(sources), settings.batch))
-        return crops([(int(source), int(rng.integers(CLASSES))) for source in drawn])
+        return crops([(int(source), int(rng.integers(CLASSES))) for source in drawn], rng)
 
     network.train()
     recent: list[float] = []
@@ -360,10 +387,10 @@ CASES = (
 class Size:
     """How much a line of the table is made of; sound and pictures cost unlike."""
 
-    sound_sources: int = 320
-    picture_sources: int = 200
+    sound_sources: int = 480
+    picture_sources: int = 480
     sound_steps: int = 600
-    picture_steps: int = 250
+    picture_steps: int = 300
 
     def sources(self, kind: Kind) -> int:
         """Of a case."""

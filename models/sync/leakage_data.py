@@ -20,6 +20,7 @@ import numpy as np
 from otio_avassist.errors import AvAssistError, MediaError
 from otio_avassist.media import opened, picture_stream
 from otio_avassist.probe import files
+from otio_avassist.signals import LUMA
 
 Kind = Literal["sound", "picture"]
 
@@ -27,10 +28,9 @@ SOURCE_S = 10.0
 """Of which 5 s are cut from anywhere (thesis, section 5.3)."""
 PICTURE_FPS = 10
 """A class of 0.1 s is one picture then, as published."""
-SIDE = 48
-"""Pixels of the part of each picture that is looked at, as they are: scaling would smooth traces away."""
 HEIGHT, WIDTH = 96, 128
-"""Of what is encoded."""
+"""Of the pictures that are drawn, and at most of what is kept of others: their middle, as it is, for scaling
+would smooth traces away."""
 
 AAC_BIT_RATE = 32_000
 """Mono. The default of 69,000 spares noise at 22.05 and 16 kHz whatever a network could see."""
@@ -51,7 +51,7 @@ class Material:
     rate: float
     """Samples or pictures a second."""
     sources: tuple[np.ndarray, ...]
-    """Sound: float32 (N,), mono, in [-1, 1]. Pictures: uint8 (T, H, W, 3), H and W alike in all."""
+    """Sound: float32 (N,), mono, in [-1, 1]. Pictures: uint8 (T, H, W), brightness."""
     groups: tuple[int, ...] = ()
     """Which sources belong together, for example to one file: they never stand on both sides of a split.
     Empty: each stands for itself."""
@@ -70,26 +70,24 @@ def noise(seed: int, rate: int) -> np.ndarray:
 def moving(seed: int, *, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """Pictures of textures that move, uint8 (T, H, W, 3): a source with what is before and behind it.
 
-    A camera that drifts, jolts and rests over a ground, things that wander before it, light that changes, a
-    few cuts, grain. What happens has no period, so that an encoder that follows it has none either.
+    A camera that rests, drifts and jolts over a ground, things that wander before it, a few cuts, grain. What
+    happens has no period, so that an encoder that follows it has none either.
     """
     rng = np.random.default_rng([seed, 1])
     count = PICTURE_LEAD + round(SOURCE_S * PICTURE_FPS) + PICTURE_TAIL
-    cuts = {0, *np.flatnonzero(rng.random(count) < 1 / 40).tolist()}
+    cuts = {0, *np.flatnonzero(rng.random(count) < 1 / 60).tolist()}
     out = np.empty((count, height, width, 3), np.uint8)
-    light = 1.0
     for index in range(count):
         if index in cuts:
-            ground, camera = _texture(rng, height + _Walk.REACH, width + _Walk.REACH), _Walk(rng, 3.0)
-            things = [(_texture(rng, *rng.integers(16, 64, 2)), _Walk(rng, 5.0)) for _ in range(4)]
-        light += 0.2 * (1 - light) + rng.normal(0, 0.01)
+            ground = _texture(rng, height + _Walk.REACH, width + _Walk.REACH)
+            camera = _Walk(rng, 2.0, rests=0.8)
+            things = [(_texture(rng, *rng.integers(16, 48, 2)), _Walk(rng, 4.0, rests=0.3)) for _ in range(4)]
         y, x = camera.step()
         picture = ground[y : y + height, x : x + width].copy()
         for texture, walk in things:
             top, left = walk.step()
             part = picture[top : top + len(texture), left : left + texture.shape[1]]
             part[:] = texture[: len(part), : part.shape[1]]
-        picture *= light
         picture += rng.integers(-2, 3, picture.shape, dtype=np.int8)
         out[index] = picture.clip(0, 255)
     return out
@@ -100,15 +98,18 @@ class _Walk:
 
     REACH = 64
 
-    def __init__(self, rng: np.random.Generator, speed: float) -> None:
-        self._rng, self._speed = rng, speed
+    def __init__(self, rng: np.random.Generator, speed: float, *, rests: float) -> None:
+        self._rng, self._speed, self._rests = rng, speed, rests
         self._place = rng.uniform(0, self.REACH, 2)
-        self._velocity = rng.normal(0, speed, 2)
+        self._velocity = self._another()
+
+    def _another(self) -> np.ndarray:
+        return self._rng.normal(0, self._speed, 2) * (self._rng.random() > self._rests)
 
     def step(self) -> tuple[int, int]:
         """From 0 to `REACH`, down and to the right."""
         if self._rng.random() < 0.15:
-            self._velocity = self._rng.normal(0, self._speed, 2) * (self._rng.random() < 0.6)
+            self._velocity = self._another()
         place = self._place + self._velocity
         self._velocity = np.where((place < 0) | (place > self.REACH), -self._velocity, self._velocity)
         self._place = place.clip(0, self.REACH)
@@ -174,15 +175,14 @@ one every 12 frames then, H.264 after a cut or 250 frames, ProRes has nothing el
 
 
 def films(codecs: Sequence[str], seeds: Sequence[int]) -> dict[str, Material]:
-    """Pictures as encoders leave them, of each source a part of `SIDE` pixels somewhere in the middle."""
+    """Pictures as encoders leave them."""
     sources: dict[str, list[np.ndarray]] = {codec: [] for codec in codecs}
     last = PICTURE_LEAD + round(SOURCE_S * PICTURE_FPS)
     for seed in seeds:
         drawn = moving(seed)
-        top, left = np.random.default_rng([seed, 2]).integers(8, (HEIGHT - SIDE - 8, WIDTH - SIDE - 8))
         for codec in codecs:
-            frames = through_picture_codec(drawn, codec, PICTURE_FPS)[PICTURE_LEAD:last]
-            sources[codec].append(frames[:, top : top + SIDE, left : left + SIDE].copy())
+            frames = through_picture_codec(drawn, codec, PICTURE_FPS)
+            sources[codec].append(brightness(frames[PICTURE_LEAD:last]))
     return {codec: Material("picture", PICTURE_FPS, tuple(held)) for codec, held in sources.items()}
 
 
@@ -263,7 +263,7 @@ def _arrays(file: Path) -> Iterator[tuple[Kind, float, np.ndarray]]:
     try:
         with np.load(file) as held:
             if "frames" in held:
-                yield "picture", float(held["fps"]), _middle(held["frames"])
+                yield "picture", float(held["fps"]), _middle(brightness(held["frames"]))
             if "samples" in held:
                 yield "sound", float(held["rate"]), np.asarray(held["samples"], np.float32)
     except (OSError, ValueError, KeyError) as error:
@@ -290,7 +290,7 @@ def _pictures(file: Path) -> Iterator[tuple[Kind, float, np.ndarray]]:
         for frame in container.decode(stream):
             if not piece and not frame.key_frame:
                 continue
-            piece.append(_middle(frame.to_ndarray(format="rgb24")[None])[0])
+            piece.append(_middle(frame.to_ndarray(format="gray")))
             if len(piece) == PIECE_PICTURES:
                 yield "picture", rate, np.stack(piece)
                 piece, count = [], count + 1
@@ -325,7 +325,13 @@ def _sound(file: Path) -> Iterator[tuple[Kind, float, np.ndarray]]:
             yield "sound", rate, samples[:count]
 
 
+def brightness(frames: np.ndarray) -> np.ndarray:
+    """Shape: uint8 (T, H, W, 3) -> (T, H, W)."""
+    return np.stack([np.round(frame @ LUMA).astype(np.uint8) for frame in frames])
+
+
 def _middle(frames: np.ndarray) -> np.ndarray:
-    """The middle `SIDE` pixels of (T, H, W, 3), or all of what is smaller."""
-    top, left = (max(0, (size - SIDE) // 2) for size in frames.shape[1:3])
-    return np.ascontiguousarray(frames[:, top : top + SIDE, left : left + SIDE])
+    """The middle `HEIGHT` x `WIDTH` pixels of (…, H, W), or all of what is smaller."""
+    height, width = frames.shape[-2:]
+    top, left = max(0, (height - HEIGHT) // 2), max(0, (width - WIDTH) // 2)
+    return np.ascontiguousarray(frames[..., top : top + HEIGHT, left : left + WIDTH])

@@ -27,7 +27,7 @@ SIDE = 8
 def flicker(seed: int, *, tells: bool) -> np.ndarray:
     """Pictures of noise; where it tells, every 25th is dark, so that two starts in 50 look alike."""
     rng = np.random.default_rng(seed)
-    frames = rng.integers(60, 200, (70, SIDE, SIDE, 3), np.uint8)
+    frames = rng.integers(60, 200, (70, SIDE, SIDE), np.uint8)
     if tells:
         frames[::25] //= 4
     return frames
@@ -163,7 +163,7 @@ def test_encoders_keep_pictures_in_their_order():
 def test_films_are_the_same_picture_through_each_encoder():
     held = leakage_data.films(["prores", "mpeg4"], [0, 1])
     shapes = {each.shape for one in held.values() for each in one.sources}
-    assert shapes == {(100, leakage_data.SIDE, leakage_data.SIDE, 3)}
+    assert shapes == {(100, leakage_data.HEIGHT, leakage_data.WIDTH)}
     apart = held["prores"].sources[0].astype(int) - held["mpeg4"].sources[0]
     assert 0 < np.abs(apart).mean() < 15
 
@@ -177,8 +177,7 @@ def test_media_and_arrays_become_sources(tmp_path: Path):
     np.savez(tmp_path / "c.npz", frames=np.zeros((80, 60, 60, 3), np.uint8), fps=25)
     held = leakage_data.read([tmp_path])
     assert (held["picture"].rate, held["sound"].rate) == (25, 48_000)
-    side = leakage_data.SIDE
-    assert {each.shape[1:] for each in held["picture"].sources} == {(side, side, 3)}
+    assert {each.shape[1:] for each in held["picture"].sources} == {(64, 96), (60, 60)}
     # A film's pieces stay together: it holds two of pictures, of which the last is shorter.
     assert held["picture"].groups[-1] == 2
     assert len(held["sound"].sources) == 2
@@ -195,7 +194,9 @@ def test_a_long_file_is_cut_into_pieces_that_begin_alike(tmp_path: Path):
 
 def test_the_command_probes_files(tmp_path: Path):
     for seed in range(8):
-        np.savez(tmp_path / f"{seed}.npz", frames=flicker(seed, tells=True), fps=10)
+        np.savez(
+            tmp_path / f"{seed}.npz", frames=np.repeat(flicker(seed, tells=True)[..., None], 3, -1), fps=10
+        )
     out, drawing = tmp_path / "figures.json", tmp_path / "figures.svg"
     words = ["--on", str(tmp_path), "--steps", "2", "--precision", "full"]
     done = CliRunner().invoke(leakage.main, [*words, "--json", str(out), "--plot", str(drawing)])
