@@ -7,13 +7,11 @@ followed through the place, the largest first. Knows no timeline.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from otio_avassist import faces, lips, windows
-from otio_avassist.errors import BundleError
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Model
@@ -32,15 +30,6 @@ Place = tuple[float, float]
 """(start_s, end_s) of the picture's file."""
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What was found, and how much of the media it rests on."""
-
-    match: lips.LipMatch
-    followed_s: float = 0.0
-    """Seconds that faces were followed through."""
-
-
 def look(
     places: Sequence[Place],
     picture: To,
@@ -49,7 +38,7 @@ def look(
     max_offset_s: float = 2.0,
     sure: float = 0.9,
     tick: Callable[[float], None] = lambda done_s: None,
-) -> Looked:
+) -> lips.LipMatch | None:
     """Follow the faces of the places where there are some, until their lips are sure.
 
     Args:
@@ -59,16 +48,17 @@ def look(
         sure: a confidence that ends the search.
         tick: told the seconds followed so far.
 
+    Returns:
+        None where there are no faces.
+
     Raises:
+        BundleError: the networks aren't on this machine; the message says how to get them.
         MediaError: as `windows.pictures`.
     """
-    try:
-        blazeface, facemesh = faces.networks()
-    except BundleError as error:
-        return Looked(lips.conclude([lips.nothing(max_offset_s, str(error))], max_offset_s=max_offset_s))
+    blazeface, facemesh = faces.networks()
     said: list[lips.Said] = []
     followed_s = 0.0
-    match = lips.conclude([], max_offset_s=max_offset_s)
+    match = None
     for start_s, end_s in _with_faces(places, picture, blazeface):
         follow = faces.Faces(blazeface, facemesh)
         for window in windows.pictures(picture(start_s, end_s), fps=faces.FPS, side=faces.SIDE):
@@ -81,7 +71,7 @@ def look(
         match = lips.conclude(said, max_offset_s=max_offset_s)
         if match.confidence >= sure or followed_s >= MOST_S:
             break
-    return Looked(match, followed_s)
+    return match
 
 
 def _with_faces(places: Sequence[Place], picture: To, blazeface: Model) -> list[Place]:

@@ -31,6 +31,7 @@ FORBIDDEN = {
             "library",
             "moments",
             "sounds",
+            "speakers",
             "watching",
         )
     },
@@ -41,6 +42,8 @@ FORBIDDEN = {
             "alignment",
             "attention",
             "course",
+            "faces",
+            "lips",
             "energies",
             "bundles",
             "fetch",

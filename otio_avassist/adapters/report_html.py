@@ -34,6 +34,7 @@ METHODS = {
     "timecode": "Embedded timecode",
     "clap": "Clap or 2-pop",
     "sound-to-sound": "Sound against sound",
+    "lips": "Lips against voices",
     "sound-to-picture": "Movement against sound",
     "network": "Network",
     "none": "No evidence",

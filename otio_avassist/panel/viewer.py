@@ -35,7 +35,7 @@ from otio_avassist.remedies import take_words
 
 EVIDENCE = {
     "container": "start times", "timecode": "timecode", "clap": "a clap", "sound-to-sound": "sound to sound",
-    "sound-to-picture": "movement to sound", "network": "network", "none": "nothing",
+    "lips": "lips", "sound-to-picture": "movement to sound", "network": "network", "none": "nothing",
 }  # fmt: skip
 
 
