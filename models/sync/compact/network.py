@@ -60,9 +60,9 @@ class Eye(nn.Module):
         batch, time = moves.shape[:2]
         energy = moves[:, :, :2]
         x = torch.cat([torch.log(energy + 0.003), moves[:, :, 2:] * torch.tensor(SCALES)[:, None, None]], 2)
-        # Beside what a cell does: what it does beyond its own mean, so that a standing camera and a busy
-        # background look alike.
-        x = torch.cat([x + torch.tensor(MIDDLES)[:, None, None], x - x.mean(1, keepdim=True)], 2)
+        # Beside what a cell does: what it does beyond what it did all the time, so that a still camera and a
+        # busy background look alike.
+        x = torch.cat([x + torch.tensor(MIDDLES)[:, None, None], beyond_trend(x)], 2)
         x = F.gelu(self.near(x.flatten(0, 1)))
         x = F.gelu(self.pooled(x))  # (B·T, D, R/2, W/2)
         cells = x.shape[2] * x.shape[3]
@@ -94,7 +94,8 @@ class Ear(nn.Module):
     def forward(self, bands: Tensor) -> Tensor:
         """(B, T, D) <- (B, T, STEPS·BANDS)."""
         x = bands.unflatten(2, (energies.STEPS, energies.BANDS)).flatten(1, 2).transpose(1, 2)
-        x = torch.cat([x / 4 + 2, (x - x.mean(2, keepdim=True)) / 2], 1)
+        beyond = beyond_trend(x.transpose(1, 2), energies.STEPS).transpose(1, 2)
+        x = torch.cat([x / 4 + 2, beyond / 2], 1)
         x = F.gelu(self.first(x))
         for layer in self.halves:
             x = F.gelu(layer(x))
@@ -103,8 +104,10 @@ class Ear(nn.Module):
         return self.last(x).transpose(1, 2)
 
 
-PLAIN = 4
-"""Comparisons that nothing has to be learnt for: size and rise of motion with loudness and its rise."""
+PLAIN = 3
+"""Comparisons that nothing has to be learnt for: motion with loudness and its rise, rise with rise."""
+TREND_S = 2.0
+"""Slower ups and downs are no events."""
 SPECTRUM = 320
 """Frames that spectra are taken of: more than the longest window and the largest lag together."""
 
@@ -192,25 +195,39 @@ class CompactSync(nn.Module):
         return sums / ((time - lags).clamp(min=1) * (seen.shape[3] // heads)).sqrt()
 
 
+def beyond_trend(x: Tensor, rows_a_frame: int = 1) -> Tensor:
+    """(B, T, …) without its slow ups and downs, which are the scene's or the music's."""
+    reach = round(TREND_S * energies.FPS * rows_a_frame / 2)
+    rows = x.flatten(2).transpose(1, 2)
+    # Where the window ends, the trend is that of the part that is there.
+    trend = F.avg_pool1d(rows, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+    return (rows - trend).transpose(1, 2).reshape(x.shape)
+
+
 def _plain_seen(moves: Tensor) -> Tensor:
-    """(B, T, N, PLAIN): log energy and its rise, of each quarter of cells and of the whole picture."""
-    energy = F.avg_pool2d(moves[:, :, energies.ENERGY], 2)  # (B, T, R/2, W/2)
-    energy = torch.log(energy.flatten(2) + 0.003)
+    """(B, T, N, PLAIN): log energy, twice, and its rise; of each place and of the whole picture."""
+    energy = F.avg_pool2d(moves[:, :, energies.ENERGY], 2).flatten(2)  # (B, T, N)
     energy = torch.cat([energy, energy.mean(2, keepdim=True)], 2)
-    rise = _rise(energy)
-    return _standard_each(torch.stack([energy, energy, rise, rise], 3))
+    energy = torch.log(energy + 0.003)
+    beyond = beyond_trend(energy)
+    return _standard_each(torch.stack([beyond, beyond, _rise(energy, 2)], 3))
 
 
 def _plain_heard(bands: Tensor) -> Tensor:
-    """(B, T, PLAIN): mean log energy of the bands and its rise, each twice, crosswise."""
-    level = bands.mean(2, keepdim=True)
-    rise = _rise(level)
-    return _standard_each(torch.cat([level, rise, level, rise], 2))
+    """(B, T, PLAIN): loudness, the rise of the bands, and both."""
+    bands = bands.unflatten(2, (energies.STEPS, energies.BANDS))
+    level = bands.exp().sum((2, 3)).pow(0.25)[..., None]
+    # What is 40 dB below the loudest is as good as silent.
+    floored = bands.flatten(1, 2)
+    floored = torch.maximum(floored, floored.amax((1, 2), keepdim=True) - 9.2)
+    rise = _rise(floored, 2 * energies.STEPS).mean(2).unflatten(1, (-1, energies.STEPS)).mean(2)[..., None]
+    level, rise = _standard_each(beyond_trend(level)), _standard_each(beyond_trend(rise))
+    return torch.cat([level, rise, rise], 2)
 
 
-def _rise(x: Tensor) -> Tensor:
-    """By how much it is more than two frames ago; falls count nothing."""
-    return F.relu(x - torch.cat([x[:, :2], x[:, :-2]], 1))
+def _rise(x: Tensor, rows: int) -> Tensor:
+    """By how much it is more than so many rows ago; falls count nothing."""
+    return F.relu(x - torch.cat([x[:, :1].expand(-1, rows, *x.shape[2:]), x[:, :-rows]], 1))
 
 
 def _standard_each(x: Tensor) -> Tensor:
