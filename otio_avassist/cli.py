@@ -75,6 +75,14 @@ SYNC_OPTIONS = (
         help="Sound inside a picture clip may get a clip of its own, to be moved.",
     ),
     click.option(
+        "--fix", metavar="drift,jumps",
+        help="Also mend sound that drifts, by its speed, or jumps, by cuts; else they are marked.",
+    ),
+    click.option(
+        "--thorough", is_flag=True, default=None,
+        help="Look at all of a long recording, not only until the answer is settled.",
+    ),
+    click.option(
         "--min-confidence", type=click.FloatRange(0, 1), default=0.8, show_default=True,
         help="Below it sound out of step is marked, not moved.",
     ),
@@ -416,7 +424,6 @@ def _settings(
 ) -> Settings:
     from otio_avassist import config, files, pipeline
     from otio_avassist.errors import UsageError
-    from otio_avassist.tasks.sync import Options
 
     for pair in path_map:
         if "=" not in pair:
@@ -432,9 +439,10 @@ def _settings(
         device=device,
         propose=propose,
         detach=detach,
+        fix=said.get("fix", ()),
         min_confidence=min_confidence,
         strict=strict,
-        sync=Options(max_offset_s=max_offset),
+        sync=config.sync_options(said | {"max_offset": max_offset}),
         captions=config.caption_options(said),
         foley=config.foley_options(said, folder, dry_run=target is None),
         wish=config.wish(said),

@@ -10,7 +10,8 @@ The three say the same keys:
                     $AVASSIST_BASE_DIR, else the working directory
     media_root      folders to search for media that isn't where the timeline says
     map             {OLD: NEW} beginnings of media paths
-    bundle, device, propose, detach, min_confidence, max_offset    as the options of `avassist sync`
+    bundle, device, propose, detach, fix, min_confidence, max_offset, thorough
+                    as the options of `avassist sync`
     per_minute, levels, beam, on, speech, say_speech, speech_model, proposals
                     as the options of `avassist captions`
     takes, seed, sound, library, which, track, clip, marker, prime, loudness, sync_check, foley_dir
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otio_avassist.pipeline import Settings
-    from otio_avassist.tasks import captions, foley
+    from otio_avassist.tasks import captions, foley, sync
     from otio_avassist.wanted import Wish
 
 ARGUMENT = "avassist"
@@ -87,7 +88,6 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
     from pathlib import Path
 
     from otio_avassist import files, pipeline
-    from otio_avassist.tasks.sync import Options
 
     same = {field.name for field in fields(pipeline.Settings)}
     given = {key: value for key, value in values.items() if key in same}
@@ -96,13 +96,19 @@ def settings(values: Mapping[str, Any], filepath: str | None) -> Settings:
         given["base_dir"] = beside or Path(os.environ.get(BASE_DIR_VARIABLE) or Path.cwd())
     if "map" in values:
         given["path_map"] = values["map"]
-    if "max_offset" in values:
-        given["sync"] = Options(max_offset_s=values["max_offset"])
+    given["sync"] = sync_options(values)
     given["captions"] = caption_options(values)
     given["foley"] = foley_options(values, files.foley_folder_of(filepath) if filepath else None)
     given["wish"] = wish(values)
     given["output_dir"] = Path(filepath).resolve().parent if filepath else None
     return pipeline.Settings(**given)
+
+
+def sync_options(values: Mapping[str, Any]) -> sync.Options:
+    """What was said of sync, the task's own defaults where nothing was."""
+    from otio_avassist.tasks import sync
+
+    return sync.Options(**_given(values, {"max_offset_s": "max_offset", "thorough": "thorough"}))
 
 
 def caption_options(values: Mapping[str, Any]) -> captions.Options:
@@ -339,6 +345,13 @@ def _loudness(value: Any, where: str) -> Any:
     return number
 
 
+def _fix(value: Any, where: str) -> tuple[str, ...]:
+    words = _words(value, where)
+    if not set(words) <= set(_FIXES):
+        raise UsageError(f"{where}: wanted some of {', '.join(_FIXES)}; there is {', '.join(words)}")
+    return words
+
+
 def _levels(value: Any, where: str) -> tuple[str, ...]:
     words = _words(value, where)
     if not words or not set(words) <= set(_LEVELS):
@@ -380,6 +393,7 @@ def _when(value: Any, where: str) -> str:
 
 
 _LEVELS = ("scene", "event")
+_FIXES = ("drift", "jumps")
 _SPEECH = ("auto", "none")
 
 _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
@@ -392,8 +406,10 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "device": _one,
     "propose": _yes,
     "detach": _yes,
+    "fix": _fix,
     "min_confidence": _number,
     "max_offset": _number,
+    "thorough": _yes,
     "per_minute": _above_zero,
     "levels": _levels,
     "beam": _whole,

@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import opentimelineio as otio
@@ -27,7 +28,16 @@ from opentimelineio.opentime import RationalTime, TimeRange
 from otio_avassist import places
 from otio_avassist.errors import TimelineError
 from otio_avassist.places import Address, Seen, media_name
-from otio_avassist.remedies import AddMarker, DetachSound, Edit, LayClip, Outcome, SlipSound, edit_for
+from otio_avassist.remedies import (
+    AddMarker,
+    DetachSound,
+    Edit,
+    LayClip,
+    MendSound,
+    Outcome,
+    SlipSound,
+    edit_for,
+)
 from otio_avassist.spans import MediaSpan
 from otio_avassist.timecodes import exact_rate, whole_frames
 from otio_avassist.traces import (
@@ -46,8 +56,8 @@ from otio_avassist.traces import (
 
 # Those who need one of these need it for what is here.
 __all__ = [
-    "AddMarker", "Address", "DetachSound", "Edit", "Laid", "LayClip", "Moved", "Outcome", "SlipSound",
-    "Stripped", "apply", "edit_for", "laid", "moved", "strip",
+    "AddMarker", "Address", "DetachSound", "Edit", "Laid", "LayClip", "MendSound", "Moved", "Outcome",
+    "SlipSound", "Stripped", "apply", "edit_for", "laid", "moved", "strip",
 ]  # fmt: skip
 
 
@@ -96,6 +106,8 @@ def apply(
     for edit, target in targets:
         if isinstance(edit, SlipSound):
             _slip(edit, target)
+        elif isinstance(edit, MendSound):
+            _mend(edit, target)
     return copy
 
 
@@ -142,6 +154,95 @@ def _slip(edit: SlipSound, target: Seen) -> None:
             track.insert(_index_of(track, clip) + behind, _gap(length, edit.note))
 
 
+def _mend(edit: MendSound, target: Seen) -> None:
+    """Cut a clip, read each piece from elsewhere, and play all of them at another speed.
+
+    The first piece that plays anything stays the clip that it was, and knows how it was before; what stands
+    beside it of ours is taken away again by `strip`.
+    """
+    clip, track = target.clip, target.clip.parent()
+    if target.place.near_transition:
+        raise TimelineError(f"{target.address.clip!r}: a transition stands beside it, and needs its handles")
+    source = _source_range(edit, clip)
+    items = [item for piece in _mended(edit, target, source) for item in piece]
+    ranges = [item for item, plays in items if plays]
+    if not ranges:
+        raise TimelineError(f"{target.address.clip!r}: its media has nothing to play there")
+    if len(items) > 1 and not isinstance(track, otio.schema.Track):
+        raise TimelineError(f"{clip.name!r} stands on no track: it can't be cut")
+    own = next(index for index, (_, plays) in enumerate(items) if plays)
+    was = Moved(
+        finding=str(edit.note.get("finding", "")),
+        clip=target.address.clip,
+        media=media_name(clip),
+        record_start_s=target.place.at_s,
+        before=clip.source_range,
+        after=ranges[0],
+        task=str(edit.note.get("task", "sync")),
+        speed=edit.speed,
+        items=(own, len(items) - own - 1),
+    )
+    if edit.speed != 1:
+        warp = otio.schema.LinearTimeWarp(time_scalar=edit.speed)
+        warp.metadata[NAMESPACE] = _identity(edit.note)
+        clip.effects.append(warp)
+    made = []
+    for index, (extent, plays) in enumerate(items):
+        if index == own:
+            continue
+        piece = clip.deepcopy() if plays else _gap(extent.duration, edit.note)
+        if plays:
+            piece.source_range = extent
+            piece.metadata[NAMESPACE] = _identity(edit.note)
+            del piece.markers[:]
+        made.append(piece)
+    kept = places.plain(clip.metadata.get(NAMESPACE))
+    clip.source_range = ranges[0]
+    clip.metadata[NAMESPACE] = {**kept, **edit.note, "finding": was.finding, **was.past()}
+    if made:
+        at = _index_of(track, clip)
+        for number, piece in enumerate(made):
+            track.insert(at + number + (1 if number >= own else 0), piece)
+
+
+def _mended(edit: MendSound, target: Seen, source: TimeRange) -> Iterator[list[tuple[TimeRange, bool]]]:
+    """For each piece what follows one another: (range, whether it plays); what doesn't is silence."""
+    start, rate = source.start_time, source.start_time.rate
+    exact, length = float(exact_rate(rate)), source.duration.value_rescaled_to(rate)
+    before_s, after_s = _handles_s(edit.span, target, source)
+    low, high = start.value - before_s * exact, start.value + length + after_s * exact
+    zero_s = edit.span.record_start_s - target.place.at_s
+    cuts = [whole_frames(zero_s + piece.from_s, rate) for piece in edit.pieces[1:]]
+    # A piece that begins beyond the clip plays nothing.
+    edges = [0.0, *(min(max(0.0, cut), length) for cut in cuts), length]
+    for piece, (first, last) in zip(edit.pieces, pairwise(edges), strict=True):
+        if last <= first:
+            continue
+        wanted = start.value + first - whole_frames(piece.read_earlier_by_s, rate)
+        head = min(last - first, max(0.0, math.ceil((low - wanted) / edit.speed - FLOAT_NOISE)))
+        room = max(0.0, high - wanted) / edit.speed
+        tail = max(
+            0.0, (last - first) - (math.floor(room + FLOAT_NOISE) if math.isfinite(room) else math.inf)
+        )
+        plays = last - first - head - tail
+        silence = [head, tail] if plays > 0 else [last - first, 0.0]
+        parts = [
+            (silence[0], False, start.value),
+            (plays, True, wanted + head),
+            (silence[1], False, start.value),
+        ]
+        yield [
+            (
+                TimeRange(
+                    RationalTime(at, rate), RationalTime(count, rate).rescaled_to(source.duration.rate)
+                ),
+                is_so,
+            )
+            for count, is_so, at in parts
+            if count > 0
+        ]
+
+
 def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
     """Where the clip is to be read, cut to what its media has."""
     if target.place.near_transition:
@@ -168,7 +269,7 @@ def _slipped(edit: SlipSound | DetachSound, target: Seen) -> _Slipped:
     return _Slipped(TimeRange(start, cut), trim if early else none, none if early else trim)
 
 
-def _source_range(edit: SlipSound | DetachSound, clip: otio.schema.Clip) -> TimeRange:
+def _source_range(edit: SlipSound | DetachSound | MendSound, clip: otio.schema.Clip) -> TimeRange:
     """What the clip plays; without a range of its own that is all of its media."""
     if (source := _told_range(clip)) is not None:
         return source
@@ -506,6 +607,10 @@ class Moved:
     """Frames (of `after`'s duration) of the gap that was put in before the clip."""
     silence_after: float = 0.0
     task: str = "sync"
+    speed: float = 1.0
+    """What we made it play at."""
+    items: tuple[int, int] = (0, 0)
+    """Pieces and silences of ours that stand before and after it, since it was cut."""
 
     def before_range(self, clip: otio.schema.Clip) -> TimeRange:
         """What the clip played before; without a range of its own that was all of its media."""
@@ -515,14 +620,14 @@ class Moved:
 
     def past(self) -> dict[str, Any]:
         """What must be known to put the clip back; ranges as OpenTimelineIO's own objects."""
-        return {
-            "before": {"source_range": self.before},
-            "after": {
-                "source_range": self.after,
-                "silence_before": self.silence_before,
-                "silence_after": self.silence_after,
-            },
+        after = {
+            "source_range": self.after,
+            "silence_before": self.silence_before,
+            "silence_after": self.silence_after,
         }
+        if self.speed != 1 or self.items != (0, 0):
+            after |= {"speed": self.speed, "items": list(self.items)}
+        return {"before": {"source_range": self.before}, "after": after}
 
     def to_json(self) -> dict[str, Any]:
         """The same and what tells which clip is meant, as plain JSON."""
@@ -563,7 +668,11 @@ class Moved:
             raise TypeError(f"wanted ranges, there is {ranges}")
         silence = float(after["silence_before"]), float(after["silence_after"])
         task = str(ours.get("task") or "sync")
-        return cls(str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task)
+        before_it, after_it = after.get("items", (0, 0))
+        return cls(
+            str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task,
+            float(after.get("speed", 1.0)), (int(before_it), int(after_it)),
+        )  # fmt: skip
 
 
 def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
@@ -634,7 +743,7 @@ def _taken_back(
     known = {was.finding for was in moved(copy)}
     _remove_markers(copy, tasks, list(_kept(sidecar, "laid", Laid, tasks)), restored)
     _remove_tracks(copy, tasks, restored, could_not)
-    for seen in places.walk(copy):
+    for seen in list(places.walk(copy)):
         _restore(seen, tasks, restored, could_not)
     forgotten = [was for was in _kept(sidecar, "moved", Moved, tasks) if was.finding not in known]
     _restore_forgotten(copy, forgotten, restored, could_not)
@@ -774,6 +883,14 @@ def _frames_apart(one: TimeRange, other: TimeRange) -> tuple[float, float]:
 def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str]) -> None:
     """Read the clip from where it was read before; its place and its end on the timeline stay."""
     clip, name = seen.clip, seen.address.clip
+    _play_as_before(clip, was.speed)
+    if was.items != (0, 0):
+        if _melt(clip, was):
+            clip.source_range = was.before
+            restored.append(f"{name!r} is whole again, and read from where it was read before")
+        else:
+            could_not.append(f"{name!r}: was cut in pieces, and they were changed since: they stay")
+        return
     now, before = clip.source_range, was.before_range(clip)
     if now is None:
         could_not.append(f"{name!r}: has lost its range since")
@@ -794,6 +911,40 @@ def _put_back(seen: Seen, was: Moved, restored: list[str], could_not: list[str])
     clip.source_range = TimeRange(now.start_time + earlier, now.duration)
     if silence.value:
         could_not.append(f"{name!r}: was changed since, so the silence beside it stays")
+
+
+def _play_as_before(clip: otio.schema.Clip, speed: float) -> None:
+    """Take the speed away that we gave a clip."""
+    for index in reversed(range(len(clip.effects))):
+        effect = clip.effects[index]
+        same = isinstance(effect, otio.schema.LinearTimeWarp) and math.isclose(
+            effect.time_scalar, speed, rel_tol=1e-6
+        )
+        if speed != 1 and same:
+            del clip.effects[index]
+
+
+def _melt(clip: otio.schema.Clip, was: Moved) -> bool:
+    """Take the pieces away that a clip was cut in; False where they don't fill what it filled before."""
+    track = clip.parent()
+    if not isinstance(track, otio.schema.Track):
+        return False
+    at = _index_of(track, clip)
+    first, last = at - was.items[0], at + was.items[1]
+    beside = [track[index] for index in range(first, last + 1) if 0 <= index < len(track) and index != at]
+    if len(beside) != sum(was.items) or any(
+        not isinstance(each, otio.schema.Gap)
+        and not (isinstance(each, otio.schema.Clip) and media_name(each) == was.media)
+        for each in beside
+    ):
+        return False
+    total = sum((each.duration() for each in beside), clip.duration())
+    wanted = was.before_range(clip).duration
+    if abs((total - wanted).value_rescaled_to(wanted.rate)) > ROUNDED_FRAMES:
+        return False
+    del track[at + 1 : last + 1]
+    del track[first:at]
+    return True
 
 
 def _remove_silence(clip: otio.schema.Clip, was: Moved) -> bool:

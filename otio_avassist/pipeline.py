@@ -58,6 +58,8 @@ class Settings:
     """Only mark; move nothing."""
     detach: bool = False
     """Sound inside the picture's own clip may get a clip of its own."""
+    fix: tuple[str, ...] = ()
+    """What sync may mend besides a steady offset: drift, jumps."""
     min_confidence: float = 0.8
     """Below it a finding is marked for a person, not applied."""
     strict: bool = False
@@ -466,6 +468,7 @@ def _decided(
         min_confidence=settings.min_confidence,
         propose=settings.propose,
         detach=settings.detach,
+        fix=settings.fix,
         on=settings.captions.on,
         decision=decision.state,
         text=decision.text,

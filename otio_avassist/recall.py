@@ -79,7 +79,16 @@ def fingerprint(root: otio.core.SerializableObject, settings: pipeline.Settings)
     stripped = edits.strip(root, None, tasks=settings.tasks).timeline
     stripped.metadata.pop("otio_avassist", None)
     asked = {each.name: repr(getattr(settings, each.name)) for each in fields(settings)}
-    for name in ("propose", "detach", "min_confidence", "strict", "output_dir", "media_root", "path_map"):
+    for name in (
+        "propose",
+        "detach",
+        "fix",
+        "min_confidence",
+        "strict",
+        "output_dir",
+        "media_root",
+        "path_map",
+    ):
         asked.pop(name)  # of no matter to what is found
     content = otio.adapters.write_to_string(stripped, "otio_json")
     judges = ("sync",) if "foley" in settings.tasks else ()

@@ -11,7 +11,7 @@ sound that was made gets a clip on a track of its own, with the take that a pers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,7 +113,34 @@ class LayClip:
     note: dict[str, Any] = field(default_factory=dict)
 
 
-Edit = SlipSound | AddMarker | DetachSound | LayClip
+@dataclass(frozen=True)
+class SoundPiece:
+    """From here on the sound is read from elsewhere."""
+
+    from_s: float
+    """Seconds from where the sound that was looked at begins on the timeline; the first piece begins with the
+    clip all the same."""
+    read_earlier_by_s: float
+
+
+@dataclass(frozen=True)
+class MendSound:
+    """Cut the sound clip, read each piece from elsewhere in its media, and play it a little faster or slower.
+
+    All stays in its place on the timeline. One piece: it isn't cut.
+    """
+
+    address: Address
+    pieces: tuple[SoundPiece, ...]
+    """In order of time, one at least."""
+    speed: float
+    """Seconds of sound played a second: 1.0001 for a recorder's clock that runs 100 ppm fast."""
+    span: MediaSpan
+    """The sound as it was looked at."""
+    note: dict[str, Any] = field(default_factory=dict)
+
+
+Edit = SlipSound | AddMarker | DetachSound | LayClip | MendSound
 
 
 @dataclass(frozen=True)
@@ -136,6 +163,7 @@ def edit_for(
     min_confidence: float = 0.8,
     propose: bool = False,
     detach: bool = False,
+    fix: Collection[str] = (),
     on: Literal["timeline", "clip"] = "timeline",
     decision: str | None = None,
     text: str = "",
@@ -150,6 +178,8 @@ def edit_for(
         min_confidence: of sync: below it, a marker for a person instead of a slip.
         propose: of sync: only mark; a person's yes counts for more.
         detach: of sync: sound inside the picture's own clip may get a clip of its own.
+        fix: of sync: what may be mended besides a steady offset: `drift` by playing the sound at another
+            speed, `jumps` by cutting it.
         on: of captions: where their markers stand.
         decision: what a person said of this finding: `accepted`, `rejected`; anything else is nothing yet.
         text: of captions: a person's own wording, which counts for more than the network's.
@@ -165,9 +195,9 @@ def edit_for(
     if early_s is not None and decision == "accepted":
         set_by_hand = replace(finding, audio_early_s=early_s, within_s=0.0)
         return _slip(
-            set_by_hand, min_confidence, "accepted", provenance or {}, propose=propose, detach=detach
+            set_by_hand, min_confidence, "accepted", provenance or {}, propose=propose, detach=detach, fix=fix
         )
-    return _slip(finding, min_confidence, decision, provenance or {}, propose=propose, detach=detach)
+    return _slip(finding, min_confidence, decision, provenance or {}, propose=propose, detach=detach, fix=fix)
 
 
 def _caption(
@@ -277,6 +307,7 @@ def _slip(
     *,
     propose: bool,
     detach: bool,
+    fix: Collection[str],
 ) -> Outcome:
     early_s, sound = finding.audio_early_s, finding.shot.sound
     if early_s is None or sound is None:
@@ -288,12 +319,15 @@ def _slip(
     accepted = decision == "accepted"
     frames = whole_frames(early_s, rate)
     changes = _changes(finding, rate)
-    if frames == 0 and (accepted or not changes):
+    if frames == 0 and (not changes or (accepted and not _may_mend(finding, rate, fix))):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
     note = _note(finding, early_s, decision, provenance)
     if not accepted and not changes and abs(early_s) <= finding.within_s:
         return Outcome("in step", (), f"in step, as finely as can be told: {offset}", residual_s=early_s)
     against = _impossible(finding.shot, sound, early_s, detach=detach)
+    mended = bool(changes) and _may_mend(finding, rate, fix)
+    if mended:
+        changes = ()
     if not accepted:
         asked = ("only marked, as asked",) if propose else ()
         against += _unsure(finding, min_confidence) + changes + asked
@@ -301,6 +335,8 @@ def _slip(
         words = f"{offset}; not moved: {'; '.join(against)}"
         marker = _marker(finding.shot.lead, early_s, rate, words, note)
         return Outcome("marked", (marker,), words, residual_s=early_s)
+    if mended:
+        return _mend(finding, sound, early_s, rate, note, offset, accepted=accepted)
     earlier_s = frames / rate
     residual_s = early_s - earlier_s
     note["left_ms"] = round(residual_s * 1000, 3)
@@ -310,6 +346,43 @@ def _slip(
         return Outcome("detached", (detached,), f"{words}, on a track of its own", frames, residual_s)
     slip = SlipSound(sound.address, earlier_s, note, sound)
     return Outcome("slipped", (slip,), words, frames, residual_s)
+
+
+def _may_mend(finding: SyncFinding, rate: float, fix: Collection[str]) -> bool:
+    """Whether all that changes in the shot may be mended, and its sound has a clip of its own."""
+    there = {
+        name for name, is_so in (("drift", _drifts(finding, rate)), ("jumps", bool(finding.jumps))) if is_so
+    }
+    return there <= set(fix) and finding.shot.paired_by != "own sound"
+
+
+def _mend(
+    finding: SyncFinding,
+    sound: MediaSpan,
+    early_s: float,
+    rate: float,
+    note: dict[str, Any],
+    offset: str,
+    *,
+    accepted: bool,
+) -> Outcome:
+    """Each piece from elsewhere, all at the speed of the picture's clock."""
+    drift = (finding.drift_ppm or 0.0) * 1e-6 if _drifts(finding, rate) else 0.0
+    later_s = finding.shot.lead.record_start_s - sound.record_start_s
+    offsets = [(0.0, early_s), *((jump.at_s + later_s, jump.audio_early_s) for jump in finding.jumps)]
+    pieces = tuple(SoundPiece(from_s, whole_frames(piece_s, rate) / rate) for from_s, piece_s in offsets)
+    done = []
+    if drift:
+        done.append(f"played at {(1 + drift) * 100:.4f} % of its speed, against the drift")
+    if finding.jumps:
+        done.append(f"cut in {len(pieces)} pieces, each read from elsewhere")
+    first = whole_frames(early_s, rate)
+    residual_s = early_s - first / rate
+    note["left_ms"] = round(residual_s * 1000, 3)
+    words = f"{offset}; {_slip_words(first, residual_s)}; {'; '.join(done)}"
+    words += "; accepted by a person" if accepted else ""
+    edit = MendSound(sound.address, pieces, 1 + drift, sound, note)
+    return Outcome("slipped", (edit,), words, first, residual_s)
 
 
 def _precision(finding: SyncFinding) -> str:
@@ -336,14 +409,24 @@ def _slip_words(frames: int, residual_s: float) -> str:
 def _changes(finding: SyncFinding, rate: float) -> tuple[str, ...]:
     """Why one slip can't mend all of the shot."""
     reasons = []
-    drift_s = (finding.drift_ppm or 0.0) * 1e-6 * finding.shot.lead.duration_s
-    if abs(drift_s) * rate >= 0.5:
+    drift_s = _drift_s(finding)
+    if _drifts(finding, rate):
         reasons.append(
             f"it drifts by {finding.drift_ppm:+.0f} ppm, {abs(drift_s) * 1000:.0f} ms over the shot"
         )
     for jump in finding.jumps:
-        reasons.append(f"it jumps at {jump.at_s:.1f} s to {offset_words(jump.audio_early_s, rate)}")
+        about = f", give or take {jump.give_or_take_s:.1f} s," if jump.give_or_take_s >= 0.05 else ""
+        reasons.append(f"it jumps at {jump.at_s:.1f} s{about} to {offset_words(jump.audio_early_s, rate)}")
     return tuple(reasons)
+
+
+def _drift_s(finding: SyncFinding) -> float:
+    """What a drift comes to over the shot."""
+    return (finding.drift_ppm or 0.0) * 1e-6 * finding.shot.lead.duration_s
+
+
+def _drifts(finding: SyncFinding, rate: float) -> bool:
+    return abs(_drift_s(finding)) * rate >= 0.5
 
 
 def _impossible(shot: Shot, sound: MediaSpan, early_s: float, *, detach: bool) -> tuple[str, ...]:

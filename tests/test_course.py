@@ -113,4 +113,4 @@ def test_a_jump_is_found_where_the_lag_changes(at_s: float) -> None:
     seen = things[100:1100] + random.normal(size=1000)
     second, give_or_take_s = split(seen, heard, fps, 0.4, -0.6)
     assert abs(second - at_s) <= give_or_take_s + 0.7
-    assert give_or_take_s < 3
+    assert give_or_take_s < 5
