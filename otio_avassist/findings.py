@@ -21,8 +21,8 @@ Method = Literal[
     "container", "timecode", "clap", "sound-to-sound", "lips", "sound-to-picture", "network", "none"
 ]
 """The rung of the ladder that decided; `none` where every rung abstained."""
-WATCHING: tuple[Method, ...] = ("sound-to-picture", "network")
-"""Rungs that watch the whole picture and weigh offsets on a grid: only what they say has an edge."""
+WATCHING: tuple[Method, ...] = ("lips", "sound-to-picture", "network")
+"""Rungs that watch the picture and weigh offsets on a grid: only what they say has an edge."""
 
 
 @dataclass(frozen=True)

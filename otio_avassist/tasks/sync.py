@@ -414,7 +414,10 @@ def _by_lips(each: Pool, heard: Heard, model: Model | None, options: Options, ti
         )  # fmt: skip
     except BundleError:
         return heard
-    return _add(heard, Evidence("lips", match.early_s, match.confidence, match.note)) if match else heard
+    if match is None:
+        return heard
+    said = Evidence("lips", match.early_s, match.confidence, match.note)
+    return replace(_add(heard, said), posterior=match.posterior)
 
 
 def _without_lips(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
@@ -433,7 +436,7 @@ def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options,
     wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
     if not wanted or not each.picture_info.has_picture:
         return heard
-    look = _Look(each, model if "network" in wanted else None, options, tick)
+    look = _Look(each, model if "network" in wanted else None, options, tick, heard)
     weighed = look.far_enough()
     return replace(
         _add(heard, *weighed.evidence),
@@ -467,7 +470,8 @@ class Weighed:
 class _Look:
     """One pool, looked at place by place until what is found doesn't change any more."""
 
-    def __init__(self, each: Pool, model: Model | None, options: Options, tick: Tick) -> None:
+    def __init__(self, each: Pool, model: Model | None, options: Options, tick: Tick, heard: Heard) -> None:
+        self._heard = heard
         self.watcher = Watcher(model, window_every_s=options.window_every_s)
         self._pool, self._model, self._options, self._tick = each, model, options, tick
         self._watched: list[Watched] = []
@@ -548,9 +552,13 @@ class _Look:
             evidence.append(Evidence("network", vote.early_s, vote.confidence, vote.note))
             posteriors.append(vote.posterior)
         if not posteriors:
-            return Weighed(tuple(evidence), None, None, None)
+            return Weighed(tuple(evidence), self._heard.posterior, None, None)
+        if self._heard.posterior is not None:
+            # Of lips.
+            posteriors.append(self._heard.posterior)
         posterior = alignment.combine(posteriors)
-        best = max((said for said in evidence if said.method in WATCHING), key=lambda said: said.confidence)
+        watched = [said for said in (*self._heard.evidence, *evidence) if said.method in WATCHING]
+        best = max(watched, key=lambda said: said.confidence)
         found = self._course()
         if found is not None:
             moving = replace(best, audio_early_s=found.early_s, confidence=found.confidence, note=found.note)
@@ -735,7 +743,7 @@ def _may_be_laid_under(shot: Shot, each: Pool, decided: Evidence | None) -> tupl
 
 
 def _pictures_as_one(heard: Heard) -> list[Evidence]:
-    """Motion energy and the network look at the same pictures: what they say together counts once."""
+    """Lips, motion energy and the network look at the same pictures: what they say together counts once."""
     if heard.together is None:
         return list(heard.evidence)
     return [each for each in heard.evidence if each.method not in WATCHING] + [heard.together]
@@ -762,7 +770,7 @@ def decide(evidence: Sequence[Evidence], options: Options) -> tuple[Evidence | N
     confidence = 1 - wrong
     if confidence < options.thin:
         return None, confidence, ()
-    if best.method in (*WATCHING, "lips") and abs(best.audio_early_s) > options.max_offset_s - 0.1:
+    if best.method in WATCHING and abs(best.audio_early_s) > options.max_offset_s - 0.1:
         doubts.append(f"the answer lies at the edge of what was searched (±{options.max_offset_s:g} s)")
     return best, confidence, tuple(doubts)
 
