@@ -27,7 +27,7 @@ from otio_avassist.errors import BundleError
 if TYPE_CHECKING:
     from otio_avassist.bundles import Card, Model
 
-PIECE_S = 1.0
+PIECE_S = 0.2
 """Media is read in pieces of this length; a network window is a whole number of them."""
 SOUND_RATE = 16_000
 PICTURE_FPS = 25.0
@@ -321,7 +321,8 @@ class _Asked:
         self._shortest_s = numbers.get("shortest_s", self._window_s)
         self._temperature = vote_numbers(model.card).get("temperature", 1.0)
         self._whole = 0
-        self._ends_s = 0.0
+        self._starts_s, self._seen = 0.0, 0
+        """Where the stretch begins, and pieces of it so far."""
         self._waiting: list[dict[str, np.ndarray]] = []
         self._stretches_s: list[tuple[float, float]] = []
         """Starts and lengths of the windows that wait."""
@@ -332,12 +333,13 @@ class _Asked:
         """A new stretch, from so many seconds of the picture's file: no window reaches over the gap."""
         self._eye.start()
         self._whole = 0
-        self._ends_s = start_s
+        self._starts_s = start_s
+        self._seen = 0
 
     def see(self, piece: windows.Window) -> None:
         """One more piece, and a question where it is time for one."""
         self._eye.see(piece)
-        self._ends_s += PIECE_S
+        self._seen += 1
         if self._eye.held_s >= self._window_s - 1e-6:
             if self._whole % self._every == 0:
                 self._wait()
@@ -356,7 +358,8 @@ class _Asked:
     def _wait(self) -> None:
         inputs = self._eye.inputs()
         self._waiting.append(inputs)
-        self._stretches_s.append((self._ends_s - self._eye.held_s, self._eye.held_s))
+        ends_s = self._starts_s + self._seen * PIECE_S
+        self._stretches_s.append((ends_s - self._eye.held_s, self._eye.held_s))
         self._view = self._eye.view
         if len(self._waiting) >= self._model.batch:
             self._ask()
@@ -412,10 +415,12 @@ def check_preprocessing(card: Card) -> None:
         raise BundleError(
             f"{card.network}: wants grids at {numbers['fps']} fps, there is {energies.FPS:g} fps"
         )
-    if numbers["window_s"] % PIECE_S:
-        raise BundleError(
-            f"{card.network}: wants windows of {numbers['window_s']} s, there are whole seconds"
-        )
+    for name, count in (("window_s", numbers["window_s"] / PIECE_S), ("fps", numbers["fps"] * PIECE_S)):
+        if abs(count - round(count)) > 1e-6:
+            raise BundleError(
+                f"{card.network}: wants {numbers[name]} as {name}, but media is read in pieces of"
+                f" {PIECE_S:g} s, which hold whole pictures and make whole windows"
+            )
     _check_vote(card)
 
 

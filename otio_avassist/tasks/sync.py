@@ -234,7 +234,11 @@ def _pool(group: list[Shot], options: Options) -> Pool:
     return Pool(tuple(group), slip_s, tuple(_widen(_merge(used), group[0], slip_s, options.enough_s)))
 
 
-def _merge(intervals: list[tuple[float, float]], gap_s: float = PIECE_S) -> list[tuple[float, float]]:
+NEAR_S = 1.0
+"""Stretches no further apart are one."""
+
+
+def _merge(intervals: list[tuple[float, float]], gap_s: float = NEAR_S) -> list[tuple[float, float]]:
     """Join what overlaps or nearly touches: no second of media is looked at twice."""
     merged: list[tuple[float, float]] = []
     for start, end in sorted(intervals):
@@ -572,7 +576,7 @@ class _Look:
     def _how_much(self) -> str:
         """Said of long recordings only."""
         duration_s = self._pool.duration_s
-        whole = sum(each.end_s - each.start_s for each in self._watched) > duration_s - PIECE_S * FEW_PLACES
+        whole = sum(each.end_s - each.start_s for each in self._watched) > duration_s - NEAR_S * FEW_PLACES
         return "" if whole else f"; looked at {self._done_s:.0f} of {duration_s:.0f} s"
 
     def _clap(self, motion: np.ndarray, sound: np.ndarray, breaks: list[int], fps: float) -> Evidence:
