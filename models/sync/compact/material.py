@@ -56,9 +56,9 @@ ROLES = {
     "creak": "doors_*open|default_chest_open|doors_fencegate_open",
     "key": "default_tool_breaks.1|elec_tick|elec_flip|default_dig_cracky*|tabla_te_m|tabla_ke*|elec_blip"
     "|perc_snap*|card_flip",
-    "bang": "tnt_explode|Gun*|bd_boom|misc_cineboom|perc_impact*|bass_hit_c|elec_filt_snare"
+    "bang": "tnt_explode|Gun*|bd_boom|perc_impact*|bass_hit_c|elec_filt_snare"
     "|Orch Bass Drum*",
-    "splash": "default_water_footstep*|perc_swash|elec_blup",
+    "splash": "perc_swash|elec_blup",
     "whoosh": "ambi_swoosh|perc_swoosh|ambi_dark_woosh|brush|eraser|perc_swash|vinyl_scratch",
     "bark": "dog|misc_crow|misc_burp|duck|Gun|sheep|pig",
     "animal": "dog|cat|cow|sheep|pig|duck|horse|chickens|owl|misc_crow",
@@ -70,7 +70,7 @@ ROLES = {
     "|Steel D*|Steel G*|Pizz*|sitar*|dulci*|Shamisen*|guit_harmonics|Harpsichord*|Distortion*",
     "piano": "piano *|Rhodes*|EP 2*|ambi_piano|Clavinet*",
     "burning": "fire_*|tnt_gunpowder*|default_furnace*",
-    "water": "env_sounds_water*|canal*|water_fill|xdecor*",
+    "water": "default_water_footstep*|env_sounds_water*|canal*|water_fill|xdecor*",
     "motor": "helicopter|Heli|car|default_furnace_active|env_sounds_lava*",
     "music": "loop_*|guit_em9|guit_e_fifths|ambi_*|bass_*",
 }  # fmt: skip

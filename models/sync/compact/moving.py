@@ -278,7 +278,7 @@ def conduct(rng: Rng, stage: Stage) -> Act:
     strength = strengths(rng, len(beat_s))
     down = jerk(
         at_s,
-        beat_s - rng.uniform(0.02, 0.08),
+        beat_s - rng.uniform(0.0, 0.05),
         strength,
         rise_s=rng.uniform(0.05, 0.1),
         fall_s=rng.uniform(0.08, 0.25),

@@ -143,6 +143,7 @@ def bodies(rng: Rng, stage: Stage) -> Act:
         things.append((body, radius, shape))
     # Something unseen sends them up again.
     thrown_s = moments(rng, stage.clock, 0.5, rng.uniform(0.9, 2.2))
+    knocked = rng.random() < 0.75  # which is heard too
     hits: list[tuple[float, float]] = []
     now_s = -LEAD_S
 
@@ -161,7 +162,10 @@ def bodies(rng: Rng, stage: Stage) -> Act:
             turn += 1
             body = things[rng.integers(len(things))][0]
             if body.position.y > 0 and rng.random() < 0.9:
+                before = body.velocity
                 body.velocity = rng.normal(0, 0.7), -rng.uniform(1.2, 3.2)
+                if knocked:
+                    hits.append((now_s, (body.velocity - before).length))
                 body.angular_velocity = rng.normal(0, 5)
         space.step(step_s)
         for index, (body, _, _) in enumerate(things):
@@ -280,7 +284,9 @@ def kick(rng: Rng, stage: Stage) -> Act:
     age_s = np.where(at_s >= struck_s[0], at_s - struck_s[last], 0)
     until_s = np.append(np.diff(struck_s), 1.0)[last] - age_s
     go_x, go_y, gravity = rng.uniform(0.8, 2.5), -rng.uniform(0.2, 1.6), rng.uniform(1, 3)
-    flies = (age_s > 0) & (until_s > 0.3)
+    # How long before varies: a jump that isn't heard must not announce a blow.
+    back_s = rng.uniform(0.12, 0.7, len(struck_s))
+    flies = (age_s > 0) & (until_s > back_s[last])
     size = rng.uniform(0.08, 0.22)
     x = 0.1 + np.where(flies, go_x * strength[last] * age_s, 0)
     y = leg - 0.25 + np.where(flies, np.minimum(go_y * strength[last] * age_s + gravity * age_s**2, 0), 0)
@@ -289,7 +295,7 @@ def kick(rng: Rng, stage: Stage) -> Act:
     )
     if rng.random() < 0.5:
         landed_s = struck_s - go_y * strength / gravity
-        seen = landed_s < np.append(struck_s[1:], np.inf) - 0.3
+        seen = landed_s < np.append(struck_s[1:], np.inf) - back_s
         sound = takes(rng, stage.bank, "step", "stone", "drum")
         samples = samples + laid(rng, clock, sound, landed_s[seen], 0.5 * gains[seen])
     return Act(parts, samples, struck_s[gains > 0])

@@ -199,12 +199,14 @@ def gesture(rng: Rng, stage: Stage) -> Act:
 
 
 def _swelled(rng: Rng, note: Blow) -> Blow:
-    samples = note.samples.copy()
-    rise = min(len(samples), int(rng.uniform(0.01, 0.12) * RATE))
+    """A sound that fades in round its onset and fades out; what comes long before its onset is cut."""
+    rise = min(len(note.samples) - note.onset, int(rng.uniform(0.01, 0.12) * RATE))
+    first = max(0, note.onset - rise // 2)
+    samples = note.samples[first:].copy()
     fall = min(len(samples), int(rng.uniform(0.03, 0.2) * RATE))
     samples[:rise] *= np.linspace(0, 1, rise, dtype=np.float32)
     samples[len(samples) - fall :] *= np.linspace(1, 0, fall, dtype=np.float32)
-    return Blow(samples, min(note.onset, rise // 2))
+    return Blow(samples, note.onset - first)
 
 
 def _loudness(stage: Stage, samples: np.ndarray, slow: float) -> np.ndarray:
@@ -223,8 +225,9 @@ def bark(rng: Rng, stage: Stage) -> Act:
         voices = calls.bark(rng)
     else:
         call = stage.bank.blow(rng, "bark", "animal")
-        longest_s = rng.uniform(0.15, 0.6) + call.onset / RATE
-        voices = [_swelled(rng, played(rng, call, longest_s=longest_s))]
+        pitch = np.exp(rng.uniform(-0.3, 0.3))
+        longest_s = rng.uniform(0.15, 0.6) + call.onset / RATE / pitch
+        voices = [_swelled(rng, played(rng, call, pitch=pitch, longest_s=longest_s))]
     gains = missed(rng, called_s, strength)
     samples = laid(rng, clock, voices, called_s, gains)
     # It gathers itself shortly before, and throws itself forward as it sounds.
