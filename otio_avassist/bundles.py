@@ -79,6 +79,9 @@ class Graph:
     """The same network in half precision, asked instead on CUDA."""
     int8: Graph | None = None
     """The same network with weights of 8 bits, asked instead on the CPU."""
+    lean: bool = False
+    """Memory goes back after each use instead of being kept for the next: of few large steps, much is saved
+    and no time lost."""
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> Graph:
@@ -89,6 +92,7 @@ class Graph:
             sha256=str(data["sha256"]).lower(),
             inputs=_shapes(data["inputs"], f"{where}: inputs"),
             outputs=_shapes(data["outputs"], f"{where}: outputs"),
+            lean=bool(data.get("lean", False)),
             **{kind: cls.from_json(data[kind], f"{where}: {kind}") for kind in VARIANTS if data.get(kind)},
         )
 
@@ -142,11 +146,13 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives the same card back."""
         data = asdict(self)
-        # What there is none of isn't said: cards from before there were needs and 8 bits stay as they are.
-        for each in (data, *data["graphs"].values()):
-            for name in ("needs", "int8"):
-                if not each.get(name, True):
-                    del each[name]
+        # What there is none of isn't said: cards from before there were such fields stay as they are.
+        graphs = [*data["graphs"].values()]
+        variants = [graph[kind] for graph in graphs for kind in VARIANTS if graph[kind]]
+        unsaid = [(data, "needs"), *((graph, "int8") for graph in graphs)]
+        for each, name in (*unsaid, *((graph, "lean") for graph in (*graphs, *variants))):
+            if not each[name]:
+                del each[name]
         return {"schema": SCHEMA, **data}
 
     @classmethod
@@ -174,7 +180,7 @@ def _check_fields(kind: type[Card] | type[Graph], data: Any, where: str) -> None
     if not isinstance(data, Mapping) or not isinstance(data.get("graphs", {}), Mapping):
         raise BundleError(f"{where}: wanted an object, with graphs by name")
     known = {each.name for each in fields(kind)}
-    optional = {*VARIANTS, "classes", "batch", "training", "figures", "parity", "needs"}
+    optional = {*VARIANTS, "lean", "classes", "batch", "training", "figures", "parity", "needs"}
     missing = sorted(known - optional - data.keys())
     unknown = sorted(data.keys() - known - {"schema"})
     if missing:
@@ -543,7 +549,8 @@ def _session_of(
     folder: Path, graph: Graph, providers: Sequence[str], threads: int | None
 ) -> onnxruntime.InferenceSession:
     content = _vouched(folder, graph)
-    return _session(content, providers, threads, str(folder / graph.file), LENGTH in graph.inputs)
+    name, steps = str(folder / graph.file), LENGTH in graph.inputs
+    return _session(content, providers, threads, name, steps, graph.lean)
 
 
 def _variant(graph: Graph, providers: Sequence[str]) -> Graph:
@@ -701,9 +708,14 @@ def _available() -> list[str]:
 
 
 def _session(
-    graph: bytes, providers: Sequence[str], threads: int | None, name: str, steps: bool = False
+    graph: bytes,
+    providers: Sequence[str],
+    threads: int | None,
+    name: str,
+    steps: bool = False,
+    lean: bool = False,
 ) -> onnxruntime.InferenceSession:
-    """`steps`: it will be asked many times over, a little each time."""
+    """`steps`: it will be asked many times over, a little each time; `lean`: as of `Graph`."""
     import onnxruntime as ort
 
     ort.set_default_logger_severity(_FATAL)
@@ -719,6 +731,8 @@ def _session(
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the hashed file are nobody's word: onnxruntime looks for them where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    # Grows by doubling, and never shrinks.
+    options.enable_cpu_mem_arena = not lean
     # DirectML refuses sessions with it.
     options.enable_mem_pattern = "DmlExecutionProvider" not in providers
     with _quiet_stdout():

@@ -226,6 +226,20 @@ def test_a_card_without_an_8_bit_variant_does_not_speak_of_it(tmp_path):
     assert card_json(folder)["graphs"]["main"]["int8"]["file"] == "eight.onnx"
 
 
+@pytest.mark.parametrize("lean", [False, True])
+def test_a_lean_graph_gives_memory_back(tmp_path, lean):
+    folder = make_bundle(tmp_path)
+    card = bundles.Card.read(folder)
+    dataclasses.replace(card, graphs={"main": dataclasses.replace(card.graphs["main"], lean=lean)}).write(
+        folder
+    )
+    assert card_json(folder)["graphs"]["main"].get("lean", False) == lean
+    model = bundles.load(folder, device="cpu")
+    assert model.card.graphs["main"].lean == lean
+    assert model._session.get_session_options().enable_cpu_mem_arena != lean
+    np.testing.assert_array_equal(model(x=np.ones((1, 3)))["logits"], [[2, 2, 2]])
+
+
 HEADS, WIDTH = 2, 8
 ATTENTION = f"""
 <ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
