@@ -144,7 +144,7 @@ def jerk(
     since = at_s[:, None] - struck_s
     up = np.clip(since / rise_s, 0, 1)
     back = np.exp(-np.maximum(since - rise_s, 0) / fall_s)
-    return (np.sin(np.pi / 2 * up) * back * strength * (since > 0)).max(1)
+    return (np.sin(np.pi / 2 * up) * back * strength * (since > 0)).max(1, initial=0.0)
 
 
 def wander(rng: Rng, at_s: np.ndarray, reach: float, pace_s: float) -> np.ndarray:

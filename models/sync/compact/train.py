@@ -39,11 +39,11 @@ class Settings:
     seed: int = 0
     scenes: int = 3000
     """Rendered scenes that are learnt from."""
-    film_share: float = 0.4
+    film_share: float = 0.12
     """Of windows that are cut from films; the others are cut from scenes."""
     held_out: int = 100
     """Scenes that are looked at on the way."""
-    windows_s: tuple[float, ...] = (4.0, 5.0, 6.0, 8.0)
+    windows_s: tuple[float, ...] = (4.0, 5.0, 6.0, 8.0, 10.0)
     """Lengths that windows are cut to, each step one of them."""
     batch: int = 16
     steps: int = 6000
