@@ -37,7 +37,7 @@ class Settings:
     """All that a run is made of."""
 
     seed: int = 0
-    scenes: int = 3000
+    scenes: int = 2000
     """Rendered scenes that are learnt from."""
     film_share: float = 0.12
     """Of windows that are cut from films; the others are cut from scenes."""
@@ -46,7 +46,7 @@ class Settings:
     windows_s: tuple[float, ...] = (4.0, 5.0, 6.0, 8.0, 10.0)
     """Lengths that windows are cut to, each step one of them."""
     batch: int = 16
-    steps: int = 6000
+    steps: int = 4500
     round: int = 250
     lr: float = 2e-3
     """After 100 steps of warming up; falls to a fiftieth along a cosine."""
