@@ -49,7 +49,7 @@ def export_compact_sync(run: Path, out: Path) -> Card:
                 "fps": energies.FPS,
                 "side": energies.SIDE,
                 "sample_rate": SOUND_RATE,
-                **words.get("preprocessing", {}),
+                "vote": words["training"].get("calibrated", {}),
             },
             classes=config.offsets_s,
             batch=1,

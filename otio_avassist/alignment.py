@@ -626,7 +626,7 @@ in a third of its windows of Big Buck Bunny, where chance gives a seventh, and a
 this and the next number, what is called 80 % sure was right there.
 """
 SAME_WINDOWS = 0.2
-"""Neighbouring windows overlap and err alike: each counts for so much of an independent one."""
+"""Neighbouring windows overlap and err alike: each after the first counts for so much of another one."""
 ENOUGH_WINDOWS = 2
 REFINED = 1.5
 """An offset must fit so much better than those around it to be told apart from them."""
@@ -666,7 +666,7 @@ def vote(
         window_probabilities: the network's word on each window; rows sum to 1. Shape: (W, K).
         offsets_s: `audio_early_s` of each class, ascending. Shape: (K,).
         dull: share of a window's word that is taken as said at random.
-        same_windows: what a window counts of an independent one.
+        same_windows: what a window after the first counts of an independent one.
     """
     probabilities = np.atleast_2d(np.asarray(window_probabilities, dtype=np.float64))
     offsets_s = np.asarray(offsets_s, dtype=np.float64)
@@ -676,7 +676,8 @@ def vote(
     step_s = float(np.diff(offsets_s).max()) if classes > 1 else 0.0
     if not count:
         return Vote(_uniform(offsets_s), None, 0.0, step_s, 0, "the network saw no window")
-    log = same_windows * np.log((1 - dull) * probabilities + dull / classes).sum(axis=0)
+    independent = 1 + same_windows * (count - 1)
+    log = independent * np.log((1 - dull) * probabilities + dull / classes).mean(axis=0)
     posterior = _posterior(offsets_s, np.exp(log - log.max()))
     best_s, confidence = _best(posterior, max(step_s, SURE_WITHIN_S))
     own_best_s = offsets_s[probabilities.argmax(axis=1)]

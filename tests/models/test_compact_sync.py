@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from export.compact_sync import export_compact_sync  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
-from models.sync.compact import draw, pool, train  # noqa: E402
+from models.sync.compact import calibrate, draw, pool, train  # noqa: E402
 from models.sync.compact.network import CompactConfig, CompactSync  # noqa: E402
 from models.sync.compact.pool import Source  # noqa: E402
 from models.sync.compact.train import Settings  # noqa: E402
@@ -149,3 +149,39 @@ def test_a_run_that_never_trained_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"sync\.pt"):
         export_compact_sync(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+class _Oracle:
+    """Says with conviction what lag it finds in a mark; every so many windows another one."""
+
+    config = SMALL
+
+    def __init__(self, wrong_every: int) -> None:
+        self.wrong_every, self.asked = wrong_every, 0
+
+    def __call__(self, moves, bands):
+        logits = torch.zeros(len(moves), 101)
+        for row, (seen, heard) in enumerate(zip(moves[:, :, 0, 0, 0], bands[:, :, 0], strict=True)):
+            self.asked += 1
+            wrong = self.wrong_every and self.asked % self.wrong_every == 0
+            lag = round(float(heard[0] - seen[0])) if not wrong else (37 * self.asked) % 101 - 50
+            logits[row, lag + 50] = 12.0
+        return logits
+
+
+def _marked() -> Source:
+    """Each row is its own number, so a window tells how far apart it was cut."""
+    numbers = np.arange(1500.0)
+    moves = np.broadcast_to(
+        numbers[:, None, None, None], (1500, energies.CHANNELS, energies.ROWS, energies.COLUMNS)
+    )
+    bands = np.broadcast_to(numbers[:, None], (1500, energies.STEPS * energies.BANDS))
+    return Source("marked", moves[None], bands)
+
+
+def test_a_network_that_errs_with_conviction_is_believed_less():
+    right = calibrate.calibrate(_Oracle(0), [_marked()])
+    wrong = calibrate.calibrate(_Oracle(3), [_marked()])
+    assert right["dull"] == min(calibrate.DULL)
+    assert right["temperature"] == min(calibrate.TEMPERATURES)
+    assert wrong["dull"] > right["dull"] or wrong["temperature"] > right["temperature"]

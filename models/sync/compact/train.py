@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from models import checkpoints
 from models.captions.compact.material import FILM
 from models.sync.compact import draw, films, pool
+from models.sync.compact.calibrate import calibrate
 from models.sync.compact.material import RELEASES
 from models.sync.compact.network import CompactConfig, CompactSync
 from models.sync.compact.pool import Source
@@ -179,15 +180,16 @@ def main(out: Path, place: Path, seed: int, threads: int, workers: int) -> None:
     """Train, or go on training."""
     torch.set_num_threads(threads)
     settings = replace(Settings(), seed=seed)
-    filmed = films.learnt(place, out / "films")
+    filmed, unseen = films.learnt(place, out / "films"), films.held_out(place, out / "films")
     rendered = pool.scenes(out / "scenes", place, 0, settings.scenes, workers=workers, say=click.echo)
     held_out = pool.scenes(
         out / "scenes", place, HELD_OUT_SEED, settings.held_out, workers=workers, say=click.echo
     )
-    progress = train(settings, (rendered, filmed), [*held_out, *films.held_out(place, out / "films")], out)
+    progress = train(settings, (rendered, filmed), [*held_out, *unseen], out)
     progress.figures(
         "compact sync: motion in cells against energy in bands",
         settings,
+        calibrated=calibrate(read(out / "sync.pt"), unseen),
         scenes=settings.scenes,
         film=f"{FILM.licence}: {films.LEARNT_S[0]:g} to {films.LEARNT_S[1]:g} s",
         releases=[
