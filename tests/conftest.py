@@ -20,8 +20,9 @@ FETCHED = bundles.user_folder(), CHECKOUT / ".fetched"
 
 @pytest.fixture(autouse=True)
 def _nothing_of_this_user(tmp_path_factory, monkeypatch):
-    """What somebody has fetched on this machine changes no test."""
+    """What somebody has fetched on this machine, or looked at before, changes no test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "nobody"))
+    monkeypatch.setenv("OTIO_AVASSIST_CACHE", "off")
 
 
 @pytest.fixture
