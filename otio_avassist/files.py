@@ -12,6 +12,7 @@ from typing import Any
 
 import opentimelineio as otio
 
+from otio_avassist import vetting
 from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError, first_line
 from otio_avassist.whole import replacing
 
@@ -25,13 +26,14 @@ def read(path: str) -> Any:
         TimelineError: no such file, no adapter for it, or the adapter refuses its content.
     """
     if path == STDIO:
-        return _reading(
-            "standard input", lambda: otio.adapters.read_from_string(sys.stdin.read(), "otio_json")
-        )
+        text = sys.stdin.read()
+        vetting.check_depth(text.encode(errors="replace"), "standard input")
+        return _reading("standard input", lambda: otio.adapters.read_from_string(text, "otio_json"))
     file = Path(path)
     if not file.exists():
         raise TimelineError(f"{path}: no such file")
     if _is_timeline(file):
+        vetting.check(file)
         adapter = "otio_json" if file.suffix.lower() == ".json" else None
         return _reading(path, lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter))
     return _one_shot(file)

@@ -70,6 +70,7 @@ FORBIDDEN = {
             "timecodes",
             "urls",
             "verdicts",
+            "vetting",
         )
     },
     "models": {"export", "opentimelineio", "PySide6", "onnxruntime"},
