@@ -323,6 +323,35 @@ def specvqgan(out: Path, heads: int, no_pictures: bool, int8: bool, **files: Pat
     _tell_foley(out, card)
 
 
+@import_.command()
+@click.option("--checkpoint", type=FILE, required=True, help="A whole network as released: NAME.pt.")
+@click.option(
+    "--variant",
+    type=click.Choice(
+        ["auto", "lrs3", "lrs3-3", "vggsound-sparse", "vggsound-sparse-3", "vggsound", "audioset"]
+    ),
+    default="auto",
+    show_default=True,
+    help="Which training it is of, for the card; auto: by the file's name or its settings.",
+)
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="Also write the graph with its convolutions in 8 bits, which the CPU is asked: a smaller file.",
+)
+@out_option
+def sparsesync(checkpoint: Path, variant: str, int8: bool, out: Path) -> None:
+    """Import SparseSync, which hears how early a sound is."""
+    from export.sparsesync import import_sparsesync
+
+    card = import_sparsesync(checkpoint, out, variant=variant, int8=int8).card
+    click.echo(
+        f"{out}: {card.network} {card.version}, {len(card.classes)} offsets from {card.classes[0]:+g} to "
+        f"{card.classes[-1]:+g} s, windows of {card.preprocessing['window_s']:g} s; "
+        f"logits within {card.parity['logits']:.1g} of PyTorch"
+    )
+
+
 def main() -> None:
     """Run the command; a failure is one line on stderr and the error's own exit code."""
     try:

@@ -7,24 +7,29 @@ Doesn't know how the network was trained, nor any timeline.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from export.figures import FIGURES, read_figures
-from export.graphs import check, describe, in_place_of, write_graph
+from export.graphs import check, describe, in_place_of, opened, write_graph
+from export.quantise import convolutions_in_8_bits
 from models import checkpoints
 from models.checkpoints import CheckpointError
+from models.data.scenes import render
 from models.sync.config import Clip, SyncConfig
 from models.sync.sparsesync import SparseSync
-from otio_avassist import bundles
+from otio_avassist import bundles, signals
 from otio_avassist.bundles import Card
 from otio_avassist.watching import LOOKED
 
+LEARNT, HELD_OUT = 3, 8
+"""Windows by which 8 bits are set, and others by which is told what they lose."""
 ALLOWED, ALLOWED_HALF = 1e-4, 3e-2  # of the largest value, PyTorch in 32 bits against onnxruntime
 
 
@@ -80,23 +85,61 @@ def export_sync(
     config = _config(held.config, checkpoint)
     network = SparseSync(config.network)
     checkpoints.fill(network, held.state_dict, source=str(checkpoint))
-    module = SyncGraph(network).eval()
+    return write_bundle(network, config, words, out, fp16=fp16, batch=batch)
 
+
+def write_bundle(
+    network: SparseSync,
+    config: SyncConfig,
+    words: Mapping[str, Any],
+    out: Path,
+    *,
+    drawn: SparseSync | None = None,
+    lean: bool = False,
+    fp16: bool = False,
+    in_8_bits: SparseSync | None = None,
+    batch: int = 4,
+    sizes: tuple[int, ...] = (1, 3),
+) -> Exported:
+    """Write the bundle of a trained network.
+
+    Args:
+        network: what the graph is compared with.
+        config: its own.
+        words: `network`, `version`, `training` and `figures` for the card.
+        out, fp16, batch: as of `export_sync`.
+        drawn: the same network put another way, which becomes the graph; None: `network` itself.
+        lean: as of `Graph`.
+        in_8_bits: the same network, put the way in which its convolutions also go into a graph of 8 bits, for
+            the CPU; the card says what is lost. None: there is no such graph.
+        sizes: how many windows at once the graph is compared by.
+
+    Raises:
+        BundleError: onnxruntime gives other numbers than PyTorch; `out` is as it was.
+    """
+    module, graphed = SyncGraph(network).eval(), SyncGraph(drawn or network).eval()
     with in_place_of(out) as folder:
-        write_graph(module, _inputs(config.clip, 2), module.outputs, folder / "sync.onnx")
+        write_graph(graphed, _inputs(config.clip, 2), module.outputs, folder / "sync.onnx")
         graph = describe(folder / "sync.onnx")
-        others = [_inputs(config.clip, count) for count in (1, 3)]
+        others = [_inputs(config.clip, count) for count in sizes]
         parity: dict[str, Any] = check(module, folder / "sync.onnx", others, ALLOWED)
         if fp16:
             halves = {name: x.half() for name, x in _inputs(config.clip, 2).items()}
-            write_graph(copy.deepcopy(module).half(), halves, module.outputs, folder / "sync.fp16.onnx")
+            write_graph(copy.deepcopy(graphed).half(), halves, module.outputs, folder / "sync.fp16.onnx")
             graph = replace(graph, fp16=describe(folder / "sync.fp16.onnx"))
             parity["fp16"] = check(module, folder / "sync.fp16.onnx", others, ALLOWED_HALF)
+        if in_8_bits is not None:
+            whole, less = folder / "sync.whole.onnx", folder / "sync.int8.onnx"
+            write_graph(SyncGraph(in_8_bits).eval(), _inputs(config.clip, 2), module.outputs, whole)
+            convolutions_in_8_bits(whole, less, _usual(config.clip, 0, LEARNT))
+            whole.unlink()
+            graph = replace(graph, int8=replace(describe(less), lean=lean))
+            parity["int8"] = _loss(module, less, _usual(config.clip, LEARNT, LEARNT + HELD_OUT))
         card = Card(
             task="sync",
             network=words["network"],
             version=words["version"],
-            graphs={"main": graph},
+            graphs={"main": replace(graph, lean=lean)},
             preprocessing=asdict(config.clip),
             classes=config.network.offsets_s,
             batch=batch,
@@ -124,3 +167,32 @@ def _inputs(clip: Clip, count: int) -> dict[str, Tensor]:
         "vis": torch.randn(count, clip.frames, 3, clip.crop, clip.crop, generator=draw),
         "aud": torch.randn(count, 1, *clip.spectrogram, generator=draw),
     }
+
+
+def _usual(clip: Clip, first: int, end: int) -> Iterator[dict[str, np.ndarray]]:
+    """A window of each of the rendered scenes `first` to `end`: not film, but as bright, and in motion."""
+    for seed in range(first, end):
+        scene = render(seed)
+        frames = scene.frames[: clip.frames]
+        larger = -(-clip.crop // frames.shape[1])
+        frames = signals.crop_centre(frames.repeat(larger, 1).repeat(larger, 2), clip.crop)
+        samples = scene.samples[: round(clip.window_s * clip.sample_rate)]
+        yield {
+            "vis": signals.imagenet_floats(frames)[None],
+            "aud": signals.log_spectrogram(samples, n_fft=clip.n_fft, hop=clip.hop)[None, None],
+        }
+
+
+@torch.inference_mode()
+def _loss(module: nn.Module, path: Path, cases: Iterator[dict[str, np.ndarray]]) -> dict[str, float]:
+    """How far the logits of the graph at `path` are off, and how often it names the same class."""
+    session, apart, reach, same, count = opened(path), 0.0, 0.0, 0, 0
+    for inputs in cases:
+        outputs = module(*map(torch.from_numpy, inputs.values()))
+        wanted = (outputs if isinstance(outputs, Tensor) else outputs[0]).numpy()
+        (logits,) = session.run(["logits"], inputs)
+        apart = max(apart, float(np.abs(logits - wanted).max()))
+        reach = max(reach, float(np.abs(wanted).max()))
+        same += int((logits.argmax(1) == wanted.argmax(1)).sum())
+        count += len(wanted)
+    return {"logits": apart, "of": reach, "same class": same / count}

@@ -28,6 +28,11 @@ NOT_WEIGHTS = ("pproc.",)
 """Of VGGish's file: the further reduction that captions don't take."""
 SETTINGS = ("Config", "Namespace")
 """Classes that carry the settings of a training, whatever module has them: those end in one of these."""
+OMEGACONF = "omegaconf."
+"""Where classes are that keep settings with what kind each has to be of."""
+_PLAIN_KINDS = ("dict", "list", "tuple", "int", "long", "float", "str", "unicode", "bool", "bytes")
+KINDS = {("typing", "Any"), *(("builtins", kind) for kind in _PLAIN_KINDS)}
+"""What OmegaConf calls kinds, some by their names of Python 2; here they stand for nothing."""
 
 CALLBACKS = "pytorch_lightning.callbacks."
 """Where classes are by which Lightning calls what it remembers of early stopping and the like."""
@@ -54,6 +59,7 @@ _BUILDERS: Mapping[tuple[str, str], Callable[..., Any]] = {
     ("torch", "device"): str,
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
+    ("collections", "defaultdict"): lambda *_: {},
     **pickled.BUILDERS,
 }
 _OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
@@ -70,7 +76,7 @@ class _Unpickler(pickle.Unpickler):
             return builder if isinstance(builder, type) else lambda *args: builder(*args)
         if module == "torch" and isinstance(found := getattr(torch, name, None), torch.dtype):
             return found
-        if name.endswith(SETTINGS) or module.startswith(CALLBACKS):
+        if name.endswith(SETTINGS) or module.startswith((CALLBACKS, OMEGACONF)) or (module, name) in KINDS:
             return type(name, (Settings,), {})
         raise RefusedError(f"{module}.{name}")
 
@@ -106,6 +112,25 @@ def read(path: Path) -> Any:
         raise CheckpointError(f"{path}: holds {error}, which isn't data: refused") from error
     except Exception as error:  # a broken pickle may raise anything
         raise CheckpointError(f"{path}: not a checkpoint: {error or type(error).__name__}") from error
+
+
+def plain(held: Any) -> Any:
+    """Settings as numbers, words, lists and dictionaries; those of OmegaConf are boxes within boxes.
+
+    References such as `${data.classes}` stay words.
+    """
+    if isinstance(held, Settings):
+        inner = vars(held)
+        # A box has what it holds under one of these names, and beside it what its own kind is.
+        for name in ("_content", "_val"):
+            if name in inner:
+                return plain(inner[name])
+        return plain(inner)
+    if isinstance(held, Mapping):
+        return {str(name): plain(each) for name, each in held.items()}
+    if isinstance(held, list | tuple):
+        return [plain(each) for each in held]
+    return held
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
