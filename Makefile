@@ -72,7 +72,7 @@ screenshots: $(PANEL)
 	$(BIN)/python -m bench.screenshots $(ARGS)
 
 train-sync: $(TRAIN)
-	$(BIN)/python -m models.sync.train $(ARGS)
+	$(BIN)/python -m models.sync.compact.train $(ARGS)
 
 train-captions: $(TRAIN)
 	$(BIN)/python -m models.captions.compact.train $(ARGS)

@@ -62,23 +62,6 @@ def sync(checkpoint: Path, out: Path, figures: Path | None, fp16: bool, batch: i
 
 
 @cli.command()
-@click.option(
-    "--bundle",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="A bundle of the compact sync network, exported before its graph told this.",
-)
-@out_option
-def looked(bundle: Path, out: Path) -> None:
-    """Let a sync bundle whose checkpoint is gone tell where its selectors looked."""
-    from export.looked import tell_where_it_looked  # PyTorch takes seconds: not paid by --help
-    from models.sync.train import Settings
-
-    card = tell_where_it_looked(bundle, out, Settings().config().network)
-    click.echo(f"{out}: {card.network} {card.version}, it gives {', '.join(card.graphs['main'].outputs)}")
-
-
-@cli.command()
 @click.option("--checkpoint", type=FILE, required=True, help="captions.pt of `models.captions.train`.")
 @out_option
 @figures_option

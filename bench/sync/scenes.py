@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from bench.sync import cuts, road, shifted
+from bench.sync.controls import CONTROLS, FRESH_SEED, Windows, wilson, without_a_clue
 from bench.sync.road import RIGHT_WITHIN_S, Answer, Sample
 from bench.sync.tally import chance
 from models.data.offsets import OFFSETS_S, cut, draw_start_s
-from models.sync.evaluate import CONTROLS, FRESH_SEED, Windows, wilson, without_a_clue
 from otio_avassist import bundles
 from otio_avassist.errors import BundleError
 

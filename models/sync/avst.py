@@ -100,7 +100,7 @@ class _Trunk(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.network = SparseSync(replace(config, lag_dim=0))
+        self.network = SparseSync(config)
         # What comes after tokens, or after what was selected of them, stands elsewhere.
         self.network.transformer.global_transformer = nn.Identity()
         self.network.transformer.off_head = nn.Identity()

@@ -82,10 +82,6 @@ class NetworkConfig:
     embedding_dropout: float = 0.1
     residual_dropout: float = 0.1
     attention_dropout: float = 0.1
-    lag_dim: int = 0
-    """Width of the lag head beside the sync transformer; 0: none, as published."""
-    window_s: float = 5.0
-    """What the blocks span in time; only the lag head asks."""
 
     @property
     def classes(self) -> int:
@@ -99,7 +95,6 @@ class NetworkConfig:
         return cls(
             **{
                 **shape,
-                "window_s": clip.window_s,
                 "visual_block": visual_block(
                     clip.frames, clip.crop, draft.visual_time_strides, draft.visual_mixed
                 ),

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.sync.config import NetworkConfig
-from models.sync.lag import LagHead
 from models.sync.resnet import ResNet18
 from models.sync.s3d import S3D
 from models.sync.selectors import FeatureSelector
@@ -214,11 +213,6 @@ class SparseSync(nn.Module):
         channels = self.afeat_extractor.channels
         self.a_bridge = nn.Identity() if channels == config.width else AudioBridge(channels, config.width)
         self.transformer = Synchroniser(config)
-        self.lag = (
-            LagHead(config.width, config.lag_dim, config.offsets_s, window_s=config.window_s)
-            if config.lag_dim
-            else None
-        )
 
     def forward(self, vis: Tensor, aud: Tensor) -> Tensor:
         """Logits (B, classes) of pictures (B, T, 3, H, W) and spectrograms (B, 1, F, Ta)."""
@@ -226,7 +220,7 @@ class SparseSync(nn.Module):
 
     def read(self, vis: Tensor, aud: Tensor) -> Reading:
         """Every stage of `forward`, where the selectors looked among them; arguments as there."""
-        return self._reading(*self.features(vis, aud))
+        return self.transformer(*self.features(vis, aud))
 
     def features(self, vis: Tensor, aud: Tensor) -> tuple[Tensor, Tensor]:
         """What is seen (B, d, t, h, w) and heard (B, d, f, t), each by itself; arguments as of `forward`."""
@@ -240,11 +234,7 @@ class SparseSync(nn.Module):
         Raises:
             ValueError: the backbones left other blocks than the config says.
         """
-        return self._reading(v, a).logits
-
-    def _reading(self, v: Tensor, a: Tensor) -> Reading:
-        reading = self.transformer(v, a)
-        return reading if self.lag is None else replace(reading, logits=reading.logits + self.lag(v, a))
+        return self.transformer(v, a).logits
 
 
 def from_released_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
 from export.graphs import Difference  # noqa: E402
-from export.looked import tell_where_it_looked  # noqa: E402
 from export.sync import export_sync  # noqa: E402
 from models import checkpoints  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
@@ -43,7 +41,6 @@ CONFIG = SyncConfig(
         visual_time_strides=(2, 1, 1),
         audio_widths=(4, 4, 8, 8),
         audio_depths=(1, 1, 1, 1),
-        lag_dim=4,
     ),
     CLIP,
 )
@@ -135,44 +132,6 @@ def test_where_they_looked_costs_nothing_that_is_computed(bundle: Path, network:
     model = bundles.load(bundle, device="cpu")
     inputs, _ = _asked(network, 2)
     np.testing.assert_array_equal(model("logits", **inputs)["logits"], model(**inputs)["logits"])
-
-
-def test_a_bundle_without_a_checkpoint_learns_to_tell_where_it_looked(
-    run: Path, bundle: Path, network: SparseSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("export.sync.SyncGraph", LogitsAlone)
-        export_sync(run / "best.pt", tmp_path / "before")
-    assert bundles.load(tmp_path / "before").outputs == ("logits",)
-    card = tell_where_it_looked(tmp_path / "before", tmp_path / "after", CONFIG.network)
-    assert card == Card.read(tmp_path / "after")
-    assert card.graphs["main"].outputs == Card.read(bundle).graphs["main"].outputs
-    inputs, _ = _asked(network, 3)
-    anew, added = bundles.load(bundle)(**inputs), bundles.load(tmp_path / "after")(**inputs)
-    for name, wanted in anew.items():
-        np.testing.assert_allclose(added[name], wanted, rtol=0, atol=1e-6)
-    with pytest.raises(BundleError, match="tells v_looked already"):
-        tell_where_it_looked(tmp_path / "after", tmp_path / "after", CONFIG.network)
-    with pytest.raises(BundleError, match="2 x 3 x 1000 for v_looked in 1 layers"):
-        tell_where_it_looked(
-            tmp_path / "before",
-            tmp_path / "no",
-            replace(CONFIG.network, selectors=3, visual_block=(10, 10, 10)),
-        )
-    assert not (tmp_path / "no").exists()
-
-
-class LogitsAlone(torch.nn.Module):
-    """What a sync graph was before it told where its selectors looked."""
-
-    outputs = ("logits",)
-
-    def __init__(self, network: SparseSync) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, vis: torch.Tensor, aud: torch.Tensor) -> torch.Tensor:
-        return self.network(vis, aud)
 
 
 def test_half_precision_answers_nearly_the_same(bundle: Path, network: SparseSync) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,16 +105,6 @@ def test_without_selectors_every_token_reaches_the_sync_transformer() -> None:
     tokens = reading.v_tokens[0, ..., 0].numel() + reading.a_tokens[0, ..., 0].numel()
     assert reading.joint.shape == (1, 2 + tokens, 16)
     assert reading.v_looked is None
-
-
-def test_a_lag_head_adds_to_the_logits(small: SparseSync) -> None:
-    torch.manual_seed(0)
-    both = SparseSync(replace(SMALL, lag_dim=4)).eval()
-    checkpoints.fill(both, {**both.state_dict(), **small.state_dict()}, source="two networks")
-    assert both.lag is not None
-    with torch.inference_mode():
-        v, a = both.features(*inputs(CLIP))
-        torch.testing.assert_close(both.compare(v, a), small.compare(v, a) + both.lag(v, a))
 
 
 def test_where_selectors_looked_sums_to_one(small: SparseSync) -> None:
