@@ -14,7 +14,7 @@ import opentimelineio as otio
 
 from otio_avassist import vetting
 from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError, first_line
-from otio_avassist.whole import replacing
+from otio_avassist.whole import replacing, sweep
 
 STDIO = "-"
 
@@ -96,6 +96,7 @@ def write(root: Any, path: str) -> None:
     if path == STDIO:
         _print(otio.adapters.write_to_string(root, adapter, **_schemas(adapter)) + "\n")
         return
+    sweep(Path(path))
     with replacing(Path(path)) as temporary:
         if adapter == "otioz":
             temporary.unlink()  # its adapter overwrites nothing
@@ -192,6 +193,7 @@ def _schemas(adapter: str) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Text to a file, by a temporary one beside it."""
+    sweep(path)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

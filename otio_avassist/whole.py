@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         # The suffix stays at the end: adapters go by it.
-        prefix = f".{path.stem[:100]}.{mark()}."
+        prefix = f".{_short(path.stem)}.{mark()}."
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
@@ -40,6 +40,20 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Take away what killed processes have left of writing this very file; looks through its whole folder."""
+    name = re.compile(rf"\.{re.escape(_short(path.stem))}\.[0-9a-f]{{6}}-\d+\.\w+{re.escape(path.suffix)}")
+    for left in path.parent.glob(".*"):
+        with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
+            if name.fullmatch(left.name) and is_left_over(left):
+                left.unlink()
+
+
+def _short(stem: str) -> str:
+    """So much of a name that all that is put around it fits into the 255 bytes that file systems allow."""
+    return os.fsencode(stem)[:100].decode("utf-8", errors="ignore")
 
 
 def mark() -> str:

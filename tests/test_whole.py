@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otio_avassist import takes, whole
+from otio_avassist import files, takes, whole
 
 
 @pytest.fixture
@@ -56,3 +56,23 @@ def test_what_may_still_be_written_is_left_over_only_when_it_is_old(whose, tmp_p
 def test_files_that_are_not_whole_yet_are_named_after_their_process(tmp_path):
     with whole.replacing(tmp_path / "cut.otio") as temporary:
         assert f".{whole.mark()}." in temporary.name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="to ask whether a process runs would be to stop it")
+def test_what_was_left_of_writing_a_file_goes_when_it_is_written_again(tmp_path, gone, monkeypatch):
+    with monkeypatch.context() as within:
+        within.setattr(os, "getpid", lambda: gone)
+        name = f".cut.{whole.mark()}.abc_1234.json"
+    (tmp_path / name).touch()
+    (tmp_path / name.replace("cut", "other")).touch()
+    (tmp_path / name.replace(str(gone), str(os.getpid()))).touch()
+    files.write_text(tmp_path / "cut.json", "{}")
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"cut.json", name.replace("cut", "other"), name.replace(str(gone), str(os.getpid()))}
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "字", "🎬"])
+def test_the_longest_names_that_a_folder_takes_can_be_written(tmp_path, sign):
+    stem = sign * (250 // len(sign.encode()))
+    files.write_text(tmp_path / f"{stem}.json", "{}")
+    assert [each.name for each in tmp_path.iterdir()] == [f"{stem}.json"]
