@@ -108,6 +108,37 @@ class Looks:
             self._heard[cell] = self._heard.get(cell, 0.0) + moment
             self._times[cell] = self._times.get(cell, 0) + 1
 
+    def include(self, other: Looks) -> None:
+        """What other windows of the same media said, too."""
+        self._view = other._view if other._times else self._view
+        for cell, times in other._times.items():
+            place = other._seen[cell]
+            self._seen[cell] = self._seen[cell] + place if cell in self._seen else place
+            self._heard[cell] = self._heard.get(cell, 0.0) + other._heard[cell]
+            self._times[cell] = self._times.get(cell, 0) + times
+
+    def held(self) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+        """All that is kept, as arrays, from which `of` makes the same again: cells with what was listened to
+        and by how many windows, (n, 3); what was looked at, (n, h, w); and the view."""
+        cells = sorted(self._times)
+        numbers = np.array([(cell, self._heard[cell], self._times[cell]) for cell in cells], np.float64)
+        seen = np.stack([self._seen[cell] for cell in cells]) if cells else np.zeros((0, 1, 1), np.float32)
+        return numbers.reshape(-1, 3), seen, self._view
+
+    @classmethod
+    def of(cls, held: tuple[np.ndarray, np.ndarray, tuple[float, float]]) -> Looks:
+        """What `held` told of."""
+        numbers, seen, view = held
+        looks = cls()
+        looks._view = (float(view[0]), float(view[1]))
+        for (cell, heard, times), place in zip(numbers.tolist(), seen, strict=True):
+            looks._seen[int(cell)], looks._heard[int(cell)], looks._times[int(cell)] = (
+                place,
+                heard,
+                int(times),
+            )
+        return looks
+
     def within(self, start_s: float, end_s: float, *, sound_later_s: float = 0.0) -> Attention | None:
         """What stands out between two moments; None: no window reached it.
 

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from otio_avassist import bundles, edits, marks, places, review, spans, speech, takes, urls, wanted, windows
+from otio_avassist import (
+    bundles,
+    cache,
+    edits,
+    marks,
+    places,
+    review,
+    spans,
+    speech,
+    takes,
+    urls,
+    wanted,
+    windows,
+)
 from otio_avassist.errors import BundleError, MediaError, TimelineError, UsageError
 from otio_avassist.findings import Finding, FoleyFinding, PassedOver, SyncFinding
 from otio_avassist.progress import Progress, silent
@@ -158,6 +171,52 @@ class _Asked(Protocol):
     def device(self) -> str: ...
 
 
+class Shared:
+    """What several runs of one process have in common: headers, networks, and what earlier runs found."""
+
+    def __init__(self, store: cache.Store | None = None) -> None:
+        """`store`: where findings are kept by content; None: nowhere."""
+        self.store = store
+        self._headers: dict[tuple[Any, ...], windows.MediaInfo | MediaError] = {}
+        self._opened: dict[tuple[Any, ...], Any] = {}
+
+    def probe(
+        self, path: Path, *, start_number: int | None = None, sequence_fps: float | None = None
+    ) -> windows.MediaInfo:
+        """As `windows.probe`; a timeline names the same file hundreds of times."""
+        key = (path, start_number, sequence_fps, *_state(path))
+        if key not in self._headers:
+            try:
+                self._headers[key] = windows.probe(path, start_number=start_number, sequence_fps=sequence_fps)
+            except MediaError as error:
+                self._headers[key] = error
+        if isinstance(known := self._headers[key], MediaError):
+            raise known
+        return known
+
+    def opened(self, task: str, settings: Settings) -> Any:
+        """A task's network, loaded once; that of foley also holds what is asked for, and is loaded anew."""
+        if task == "foley":
+            return _OPEN[task](settings)
+        key = (task, settings.bundle, settings.device, settings.tasks)
+        if key not in self._opened:
+            self._opened[key] = _OPEN[task](settings)
+        return self._opened[key]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when a file does; nothing of what isn't there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
+
+
+KEEPING = ("sync",)
+"""Tasks that keep what they found."""
+
+
 @dataclass(frozen=True)
 class Assisted:
     timeline: Any
@@ -174,6 +233,7 @@ def analyse(
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     found: Found = _nobody,
+    shared: Shared | None = None,
 ) -> Report:
     """Look at every clip of `root` and say what was found; changes nothing, and makes no sound.
 
@@ -182,7 +242,7 @@ def analyse(
         DeviceError: the device that was asked for isn't there.
     """
     only_look = replace(settings, foley=replace(settings.foley, dry_run=True))
-    return _walk(root, only_look, sidecar, progress, found)[1]
+    return _walk(root, only_look, sidecar, progress, found, shared)[1]
 
 
 def look(
@@ -192,6 +252,7 @@ def look(
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     found: Found = _nobody,
+    shared: Shared | None = None,
 ) -> Report:
     """What a person is to decide about, for `settle`: sounds are made, and nothing is moved.
 
@@ -199,7 +260,7 @@ def look(
     yet say of another's. Raises as `analyse`.
     """
     still = replace(settings, propose=True)
-    return _walk(root, still, sidecar, progress, found, still=True)[1]
+    return _walk(root, still, sidecar, progress, found, shared, still=True)[1]
 
 
 def settle(
@@ -249,9 +310,10 @@ def assist(
     sidecar: Mapping[str, Any] | None = None,
     progress: Progress = silent,
     found: Found = _nobody,
+    shared: Shared | None = None,
 ) -> Assisted:
     """Analyse, and return a copy in which everything we are sure of is mended and the rest is marked."""
-    timeline, report = _walk(root, settings, sidecar, progress, found)
+    timeline, report = _walk(root, settings, sidecar, progress, found, shared)
     timeline, record = review.remember(timeline, root, sidecar, report.findings, tasks=settings.tasks)
     return Assisted(timeline, report, record)
 
@@ -262,6 +324,7 @@ def _walk(
     sidecar: Mapping[str, Any] | None,
     progress: Progress,
     tell: Found,
+    shared: Shared | None,
     *,
     still: bool = False,
 ) -> tuple[otio.core.SerializableObject, Report]:
@@ -273,18 +336,18 @@ def _walk(
     began = time.monotonic()
     tasks = [task for task in TASKS if task in settings.tasks]
     # All of them now: nobody wants to hear after an hour that the second task has no network.
-    asked = {task: _OPEN[task](settings) for task in tasks}
+    shared = shared or Shared()
+    asked = {task: shared.opened(task, settings) for task in tasks}
     decisions = review.decisions(root, sidecar)
-    probe = cache(windows.probe)  # a timeline names the same file hundreds of times
     # What we did ourselves is looked at as it was before: a second run finds what the first one found.
     timeline = edits.strip(root, sidecar, tasks=tasks).timeline
-    looked = spans.read_spans(timeline, _locator(settings), probe)
+    looked = spans.read_spans(timeline, _locator(settings), shared.probe)
     lines: list[Line] = []
     skipped = list(looked.skipped)
     looked_at = left_alone = 0
     for task in tasks:
         if task != tasks[0]:
-            looked = spans.read_spans(timeline, _locator(settings), probe)
+            looked = spans.read_spans(timeline, _locator(settings), shared.probe)
         options = _options(task, settings, timeline, looked)
         shots, not_wanted = _shots(task, looked, settings, timeline)
         shots, rejected = _without_rejected(shots, decisions) if task == "foley" else (shots, [])
@@ -294,7 +357,8 @@ def _walk(
         passed_over = []
         for line in led_to:
             tell(line)
-        for each in TASKS[task].analyse(shots, asked[task], options, progress):
+        kept = {"store": shared.store} if shared.store is not None and task in KEEPING else {}
+        for each in TASKS[task].analyse(shots, asked[task], options, progress, **kept):
             if isinstance(each, PassedOver):
                 passed_over.append(each)
                 continue

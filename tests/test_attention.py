@@ -109,3 +109,17 @@ def test_nothing_is_drawn_where_nothing_stands_out() -> None:
     drawn = lit(Attention(((1.0, 0.5, 0.5, 1.5),), ((1.0, 1.5),), ((1.0, 1.0),), ((1.0, 1.0),)), 0.0, 10.0)
     assert len(drawn.seen_s) == len(drawn.seen) == len(drawn.heard_s) == len(drawn.heard) == 0
     assert drawn.seen.shape[1:] == (ROWS, COLUMNS)
+
+
+def test_what_is_kept_of_looks_makes_the_same_again_and_adds_up() -> None:
+    one, other, both = Looks(), Looks(), Looks()
+    peaks = at(SHAPE, 4, 0, 3), at(HEARD_SHAPE, slice(None), 8)
+    one.add(0.0, 5.0, *peaks, (0.8, 0.5))
+    other.add(4.0, 5.0, even(SHAPE), even(HEARD_SHAPE), (0.8, 0.5))
+    both.add(0.0, 5.0, *peaks, (0.8, 0.5))
+    both.add(4.0, 5.0, even(SHAPE), even(HEARD_SHAPE), (0.8, 0.5))
+    again = Looks.of(one.held())
+    assert again.within(0.0, 9.0) == one.within(0.0, 9.0)
+    again.include(Looks.of(other.held()))
+    assert again.within(0.0, 9.0) == both.within(0.0, 9.0)
+    assert Looks.of(Looks().held()).within(0.0, 9.0) is None

@@ -10,7 +10,8 @@ A ladder of evidence, cheapest first, which stops at the first rung that is sure
    media, and the network's windows, voted into one belief over offsets
 
 Cuts from one recording are one piece of evidence, because they share one offset. It abstains where evidence
-is thin.
+is thin. Recordings are looked at in places that are the same whatever is cut from them, so that what is found
+of one can be kept: another cut of it costs nothing, or only the places that are new.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otio_avassist import alignment, faces, lips, speakers, windows
+from otio_avassist import alignment, cache, faces, lips, speakers, windows
 from otio_avassist.attention import Looks
 from otio_avassist.course import Course, Place, course, split
 from otio_avassist.errors import BundleError, MediaError
@@ -133,6 +134,19 @@ class Pool:
         return sum(end - start for start, end in self.stretches)
 
     @cached_property
+    def places(self) -> tuple[tuple[float, float], ...]:
+        """(start, end) of what is looked at by itself, that make up the stretches."""
+        whole = _places_of(self.shots[0], self.slip_s)
+        used = [
+            (start, end)
+            for start, end in whole
+            if any(begin - 1e-6 <= start and end <= stop + 1e-6 for begin, stop in self.stretches)
+        ]
+        if abs(sum(end - start for start, end in used) - self.duration_s) < PIECE_S:
+            return tuple(used)
+        return tuple(places(self.stretches))
+
+    @cached_property
     def picture_info(self) -> windows.MediaInfo:
         return _info(self.picture)
 
@@ -168,7 +182,11 @@ class Heard:
 
 
 def analyse(
-    shots: Sequence[Shot], model: Model | None, options: Options, progress: Progress = silent
+    shots: Sequence[Shot],
+    model: Model | None,
+    options: Options,
+    progress: Progress = silent,
+    store: cache.Store | None = None,
 ) -> Iterator[SyncFinding | PassedOver]:
     """One answer a shot, in the order of the timeline's pools.
 
@@ -176,6 +194,7 @@ def analyse(
         shots: picture and sound that are seen and heard together.
         model: the sync network, or None to do without it.
         progress: told seconds of media; may raise CancelledError.
+        store: where what was found of recordings is kept; None: nowhere.
     """
     if model is not None:
         check_preprocessing(model.card)
@@ -202,7 +221,7 @@ def analyse(
             progress(before_s + reached_s[0], of_s, name)
 
         try:
-            heard = listen(each, model, options, tick)
+            heard = listen(each, model, options, tick, store)
         except MediaError as error:
             yield from (PassedOver(shot, str(error), unread=True) for shot in each.shots)
         else:
@@ -229,9 +248,34 @@ def pool(shots: Sequence[Shot], options: Options) -> list[Pool]:
 
 
 def _pool(group: list[Shot], options: Options) -> Pool:
-    slip_s = median(shot.slip_s for shot in group)
-    used = [(shot.picture.start_s, shot.picture.end_s) for shot in group if shot.picture is not None]
-    return Pool(tuple(group), slip_s, tuple(_widen(_merge(used), group[0], slip_s, options.enough_s)))
+    # To the millisecond, as places are the same for all cuts that are read alike.
+    slip_s = round(median(shot.slip_s for shot in group), 3)
+    used = _merge([(shot.picture.start_s, shot.picture.end_s) for shot in group if shot.picture is not None])
+    return Pool(tuple(group), slip_s, tuple(_whole(used, group[0], slip_s, options.enough_s)))
+
+
+def _whole(
+    used: list[tuple[float, float]], shot: Shot, slip_s: float, enough_s: float
+) -> list[tuple[float, float]]:
+    """All places of the recording that hold something of what is used; of one whose end nobody knows, what is
+    used, with its handles."""
+    found = [
+        (start, end)
+        for start, end in _places_of(shot, slip_s)
+        if any(begin < end - 1e-6 and stop > start + 1e-6 for begin, stop in used)
+    ]
+    whole = _merge(found, gap_s=1e-6)
+    inside = all(
+        any(start <= begin + 1e-6 and stop <= end + PIECE_S for start, end in whole) for begin, stop in used
+    )
+    return whole if whole and inside else _widen(used, shot, slip_s, enough_s)
+
+
+def _places_of(shot: Shot, slip_s: float) -> list[tuple[float, float]]:
+    """The places of all that both files hold, whatever a cut uses of it; none where nobody knows the end."""
+    first_s, last_s = _both_have(shot, slip_s)
+    known = any(span is not None and span.media_end_s is not None for span in (shot.picture, shot.sound))
+    return places([(first_s, last_s)]) if known and last_s - first_s >= PIECE_S else []
 
 
 NEAR_S = 1.0
@@ -293,10 +337,74 @@ def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stre
     )  # fmt: skip
 
 
-def listen(each: Pool, model: Model | None, options: Options, tick: Tick) -> Heard:
-    """Climb the ladder until a rung is sure."""
+HELD: Mapping[str, type] = {
+    each.__name__: each for each in (Course, Evidence, Heard, Jump, Posterior, Watched, Word)
+}
+"""What is kept of recordings, and nothing else."""
+
+
+def listen(
+    each: Pool, model: Model | None, options: Options, tick: Tick, store: cache.Store | None = None
+) -> Heard:
+    """Climb the ladder until a rung is sure, or remember how that went before."""
+    if store is None:
+        return _climb(each, model, options, tick, None)
+    return store.kept(
+        heard_name(each, model, options),
+        lambda: _climb(each, model, options, tick, store),
+        _heard_held,
+        _heard_of,
+    )
+
+
+def heard_name(each: Pool, model: Model | None, options: Options) -> str:
+    """What the answer for a pool is kept as.
+
+    Raises:
+        MediaError: its media can't be read.
+    """
+    return cache.name_of("heard", _asked_of(each, model), each.places, each.picture.rate, asdict(options))
+
+
+def _asked_of(each: Pool, model: Model | None) -> list[Any]:
+    """All that any answer about a pool depends on, but for the stretch and the options."""
+    picture, sound = each.picture, each.sound
+    network: list[Any] = []
+    if model is not None:
+        card = model.card
+        network = [card.network, model.sha256, model.device, card.preprocessing, card.classes]
+    return [
+        [cache.media_key(picture.path), picture.start_number, picture.sequence_fps],
+        [cache.media_key(sound.path), sound.stream, sound.channel, sound.start_number, sound.sequence_fps],
+        each.slip_s,
+        network,
+        _lips_by(),
+    ]
+
+
+def _lips_by() -> list[str]:
+    """Which networks follow lips; none where they were never fetched."""
+    try:
+        return [each.sha256 for each in faces.networks()]
+    except BundleError:
+        return []
+
+
+def _heard_held(heard: Heard) -> Any:
+    looks = cache.to_plain(heard.looks.held()) if heard.looks is not None else None
+    return {"heard": cache.to_plain(replace(heard, looks=None)), "looks": looks}
+
+
+def _heard_of(held: Any) -> Heard:
+    looks = cache.from_plain(held["looks"], {})
+    heard: Heard = cache.from_plain(held["heard"], HELD)
+    return replace(heard, looks=Looks.of(looks) if looks is not None else None)
+
+
+def _climb(each: Pool, model: Model | None, options: Options, tick: Tick, store: cache.Store | None) -> Heard:
     heard = Heard(())
-    for rung in (_by_container, _by_timecode, _by_sound, _by_lips, _by_picture, _without_lips):
+    by_picture = partial(_by_picture, store=store)
+    for rung in (_by_container, _by_timecode, _by_sound, _by_lips, by_picture, _without_lips):
         heard = rung(each, heard, model, options, tick)
         if any(said.confidence >= options.sure and _of_all(each, said) for said in heard.evidence):
             break
@@ -413,7 +521,7 @@ def _by_lips(each: Pool, heard: Heard, model: Model | None, options: Options, ti
         return heard
     try:
         match = speakers.look(
-            places(each.stretches), each.picture_stretch, each.sound_stretch,
+            each.places, each.picture_stretch, each.sound_stretch,
             max_offset_s=options.max_offset_s, sure=options.sure,
         )  # fmt: skip
     except BundleError:
@@ -435,19 +543,26 @@ def _without_lips(each: Pool, heard: Heard, model: Model | None, options: Option
     return heard
 
 
-def _by_picture(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
+def _by_picture(
+    each: Pool,
+    heard: Heard,
+    model: Model | None,
+    options: Options,
+    tick: Tick,
+    store: cache.Store | None = None,
+) -> Heard:
     """What moves against what sounds, over as much of the media as it takes."""
     wanted = {"clap", "sound-to-picture", "network"} & set(options.rungs)
     if not wanted or not each.picture_info.has_picture:
         return heard
-    look = _Look(each, model if "network" in wanted else None, options, tick, heard)
+    look = _Look(each, model if "network" in wanted else None, options, tick, heard, store)
     weighed = look.far_enough()
     return replace(
         _add(heard, *weighed.evidence),
         posterior=weighed.posterior,
         together=weighed.together,
         course=weighed.course,
-        looks=look.watcher.looks,
+        looks=look.looks,
     )
 
 
@@ -471,12 +586,39 @@ class Weighed:
         return max(seen, (clap.audio_early_s, clap.confidence), key=lambda said: said[1])
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of one place."""
+
+    watched: tuple[Watched, ...]
+    looks: Looks | None
+
+
+def _seen_held(seen: _Seen) -> Any:
+    looks = seen.looks.held() if seen.looks is not None else None
+    return {"watched": cache.to_plain(seen.watched), "looks": cache.to_plain(looks)}
+
+
+def _seen_of(held: Any) -> _Seen:
+    looks = cache.from_plain(held["looks"], {})
+    return _Seen(cache.from_plain(held["watched"], HELD), Looks.of(looks) if looks is not None else None)
+
+
 class _Look:
     """One pool, looked at place by place until what is found doesn't change any more."""
 
-    def __init__(self, each: Pool, model: Model | None, options: Options, tick: Tick, heard: Heard) -> None:
-        self._heard = heard
-        self.watcher = Watcher(model, window_every_s=options.window_every_s)
+    def __init__(
+        self,
+        each: Pool,
+        model: Model | None,
+        options: Options,
+        tick: Tick,
+        heard: Heard,
+        store: cache.Store | None,
+    ) -> None:
+        self._heard, self._store = heard, store
+        self.looks: Looks | None = None
+        """Where the network looked so far; None: there is none, or it doesn't tell."""
         self._pool, self._model, self._options, self._tick = each, model, options, tick
         self._watched: list[Watched] = []
         """In order of time."""
@@ -484,10 +626,10 @@ class _Look:
 
     def far_enough(self) -> Weighed:
         """Look at all of what is short, or of all where that is asked for; else until it is settled."""
-        options, found = self._options, places(self._pool.stretches)
+        options, found = self._options, self._pool.places
         if options.thorough or len(found) <= FEW_PLACES:
-            for start_s, end_s in self._pool.stretches:
-                self._see(start_s, end_s)
+            for place in found:
+                self._see(*place)
             return self._weighed()
         weighed = None
         for place in in_order(found, self._listen, max(FEW_PLACES, round(options.most_s / PLACE_S))):
@@ -522,14 +664,29 @@ class _Look:
         return windows.read_sound(self._pool.sound_stretch(start_s, end_s), rate=SOUND_RATE)
 
     def _see(self, start_s: float, end_s: float) -> None:
+        """One more place, looked at now or by an earlier run."""
+        if self._store is None:
+            seen = self._watch(start_s, end_s)
+        else:
+            every_s = self._options.window_every_s
+            name = cache.name_of("place", _asked_of(self._pool, self._model), start_s, end_s, every_s)
+            seen = self._store.kept(name, lambda: self._watch(start_s, end_s), _seen_held, _seen_of)
+        self._watched += seen.watched
+        self._watched.sort(key=lambda watched: watched.start_s)
+        if seen.looks is not None:
+            self.looks = self.looks or Looks()
+            self.looks.include(seen.looks)
+        self._done_s += end_s - start_s
+
+    def _watch(self, start_s: float, end_s: float) -> _Seen:
         pool, before_s = self._pool, self._done_s
-        self._watched += self.watcher.watch(
+        watcher = Watcher(self._model, window_every_s=self._options.window_every_s)
+        watched = watcher.watch(
             pool.picture_stretch(start_s, end_s),
             pool.sound_stretch(start_s, end_s),
             lambda done_s: self._tick(before_s + done_s),
         )
-        self._watched.sort(key=lambda watched: watched.start_s)
-        self._done_s += end_s - start_s
+        return _Seen(tuple(watched), watcher.looks)
 
     @property
     def _zero_s(self) -> float:
