@@ -54,6 +54,9 @@ LENGTH = "past_length"
 _FATAL = 4
 """Of onnxruntime's severities. What goes wrong is raised as well; a fallback, we report ourselves."""
 
+LARGEST = 2 << 30
+"""Bytes of a graph: no more fits into the format."""
+
 VARIANTS = ("fp16", "int8")
 """Of one graph, for one device each."""
 
@@ -128,6 +131,9 @@ class Card:
             found = data.get("schema", "no schema") if isinstance(data, Mapping) else type(data).__name__
             raise BundleError(f"{where}: wanted a card of schema {SCHEMA}, there is {found}")
         _check_fields(cls, data, where)
+        for name in ("classes", "needs"):
+            if not isinstance(data.get(name, []), list | tuple):
+                raise BundleError(f"{where}: {name}: wanted a list, there is {data[name]!r}")
         graphs = {name: Graph.from_json(graph, f"{where}: {name}") for name, graph in data["graphs"].items()}
         card = cls(
             **{
@@ -159,11 +165,11 @@ class Card:
     def read(cls, folder: Path) -> Card:
         """The card of a bundle; raises BundleError where there is none or it isn't whole."""
         path = folder / CARD
+        if not path.is_file():
+            raise BundleError(f"{folder}: no bundle here: wanted a {CARD} in it")
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise BundleError(f"{folder}: no bundle here: wanted a {CARD} in it") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BundleError(f"{path}: not a card: {first_line(error)}") from error
         return cls.from_json(data, str(path))
 
@@ -657,9 +663,13 @@ def _check_got(device: str, session: onnxruntime.InferenceSession) -> None:
 def _vouched(folder: Path, graph: Graph) -> bytes:
     """The bytes that the card vouches for: exactly these are run, whatever happens to the file meanwhile."""
     path = folder / graph.file
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if "\0" in graph.file or not path.resolve().is_relative_to(folder.resolve()):
         raise BundleError(f"{folder / CARD}: {graph.file} lies outside the bundle's folder")
     try:
+        if path.exists() and not path.is_file():
+            raise BundleError(f"{path}: the card names this graph, but it is no file")
+        if (size := path.stat().st_size) > LARGEST:
+            raise BundleError(f"{path}: has {size >> 20} MB; no graph has more than {LARGEST >> 20} MB")
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: the card names this graph, but: {error.strerror or error}") from error

@@ -230,7 +230,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TimelineError(
             f"{path}: wanted a JSON object written by avassist: {first_line(error)}"
         ) from error

@@ -79,7 +79,7 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
 
 def plain(text: str) -> str:
     """One line without mark-up."""
-    return " ".join(re.sub(r"<[^>]*>|\{[^}]*\}", " ", text).split())
+    return " ".join(re.sub(r"<[^<>]*>|\{[^{}]*\}", " ", text).split())
 
 
 def without_start(cues: Sequence[Cue], duration_s: float) -> tuple[Cue, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -606,3 +607,42 @@ def test_a_bundle_is_opened_without_what_it_needs_only_where_that_will_do(tmp_pa
     with pytest.raises(BundleError, match=r"needs what isn't on this machine:\n.*eyes"):
         bundles.open_bundle(folder)
     assert list(bundles.open_bundle(folder, lacking=True).needs) == ["ears"]
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        pytest.param("[" * 100_000, "not a card", id="nested without end"),
+        pytest.param({"classes": 7}, "classes: wanted a list", id="classes that are a number"),
+        pytest.param({"needs": "yamnet"}, "needs: wanted a list", id="needs that are a word"),
+        pytest.param({"graphs": {"main": 7}}, "wanted an object", id="a graph that is a number"),
+        pytest.param({"graphs": None}, "wanted an object", id="no graphs"),
+    ],
+)
+def test_a_card_that_nobody_could_have_meant_is_refused_by_name(tmp_path, card, says):
+    folder = make_bundle(tmp_path / "odd")
+    text = card if isinstance(card, str) else json.dumps(card_json(folder) | card)
+    (folder / "card.json").write_text(text)
+    with pytest.raises(BundleError, match=rf"odd.*{says}"):
+        bundles.load(folder, device="cpu")
+
+
+def test_a_graph_of_ten_gigabytes_is_refused_before_it_is_read(tmp_path):
+    folder = make_bundle(tmp_path)
+    with (folder / "double.onnx").open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(BundleError, match=r"double\.onnx: has 10240 MB"):
+        bundles.load(folder, device="cpu")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names on this system")
+def test_pipes_in_place_of_files_are_refused_rather_than_waited_for(tmp_path):
+    folder = make_bundle(tmp_path)
+    (folder / "double.onnx").unlink()
+    os.mkfifo(folder / "double.onnx")
+    with pytest.raises(BundleError, match=r"double\.onnx: .* is no file"):
+        bundles.load(folder, device="cpu")
+    (folder / "card.json").unlink()
+    os.mkfifo(folder / "card.json")
+    with pytest.raises(BundleError, match="no bundle here"):
+        bundles.load(folder, device="cpu")

@@ -134,3 +134,9 @@ def test_a_model_that_was_fetched_is_found_by_its_name(monkeypatch, tmp_path: Pa
     (tmp_path / "whisper-tiny.en" / "model.bin").write_bytes(b"")
     assert speech.listener() is not None
     assert opened == [tmp_path / "whisper-tiny.en"]
+
+
+@pytest.mark.parametrize("sign", ["<", "{", "<b ", "<>{"])
+def test_mark_up_that_never_ends_takes_no_longer_than_words(sign):
+    """Where each sign were followed to the end of the text, this would take hours."""
+    assert speech.plain(sign * 1_000_000 + " word").endswith("word")

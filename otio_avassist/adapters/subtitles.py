@@ -26,9 +26,10 @@ Format = Literal["srt", "vtt"]
 _GUARDS = {"\\": "\ufdd0", "{": "\ufdd1", "}": "\ufdd2", ":": "\ufdd3"}
 _GUARD = str.maketrans(_GUARDS)
 _UNGUARD = str.maketrans({guard: sign for sign, guard in _GUARDS.items()})
+# None goes past the beginning of the next: a line of many that never end would take the square of its length.
 _STYLES = {
-    "srt": re.compile(r"</?(?:b|i|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}", re.IGNORECASE),
-    "vtt": re.compile(r"</?(?:b|i|u|c|v|lang|ruby|rt)(?:[.\s][^>]*)?>|<[\d:.]+>", re.IGNORECASE),
+    "srt": re.compile(r"</?(?:b|i|u|s|font)(?:\s[^<>]*)?>|\{\\[^{}]*\}", re.IGNORECASE),
+    "vtt": re.compile(r"</?(?:b|i|u|c|v|lang|ruby|rt)(?:[.\s][^<>]*)?>|<[\d:.]+>", re.IGNORECASE),
 }
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&lrm;": "", "&rlm;": "", "&amp;": "&"}
 

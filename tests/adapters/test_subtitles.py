@@ -258,3 +258,15 @@ def test_timelines_of_editors_become_subtitles_that_others_read(shared: Path, en
     assert {text for *_, text in found} == {text for _, text in told}
     assert all(any(abs(start - at) <= 1 and text == said for at, said in told) for start, _, text in found)
     assert len(list(srt.parse(subtitles.write_to_string(root)))) == len(found)
+
+
+@pytest.mark.parametrize("sign", ["<b ", "{\\", "<font\t", "<v.", "<"])
+@pytest.mark.parametrize(
+    ("format", "head"),
+    [("srt", "1\n00:00:01,000 --> 00:00:02,000\n"), ("vtt", "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n")],
+)
+def test_mark_up_that_never_ends_takes_no_longer_than_words(format: str, head: str, sign: str) -> None:
+    """Where each sign were followed to the end of its line, this would take hours."""
+    read = subtitles.read_from_string(head + sign * 100_000 + "word\n", format)
+    [marker] = read.tracks.markers
+    assert marker.comment.endswith("word")
