@@ -296,6 +296,8 @@ def check(context: click.Context, input_: str, editor: str) -> None:
     from otio_avassist import files
 
     problems = checks.check(files.read(input_), editor)
+    if Path(input_).suffix.lower() in (".otio", ".json"):
+        problems += checks.check_text(files.read_text(Path(input_)), editor)
     for problem in problems:
         click.echo(f"{problem.where}: {problem.what} → {problem.remedy}")
     if not problems:

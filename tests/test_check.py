@@ -9,9 +9,11 @@ from pathlib import Path
 
 import opentimelineio as otio
 import pytest
+from click.testing import CliRunner
 
 from otio_avassist import edits
-from otio_avassist.check import RULES, check
+from otio_avassist.check import RULES, check, check_text
+from otio_avassist.cli import avassist
 from otio_avassist.errors import UsageError
 from tests.cuts import address, clip, foley, simple, time_range, timeline, track
 
@@ -48,6 +50,54 @@ def marker(name: str = "", comment: str = "", note: str = "", frames: float = 1,
 
 def kind(name: str) -> otio.schema.Timeline:
     return changed(lambda cut: setattr(cut.tracks[1], "kind", name))
+
+
+def on_clip(start: float) -> otio.schema.Timeline:
+    cut = source(start, 50, available=(0, 1000))
+    mark = otio.schema.Marker("a", time_range(start + 3, 1), "RED", {"Resolve_OTIO": {"Note": "a"}}, "a")
+    first(cut).markers.append(mark)
+    return cut
+
+
+def on_track() -> otio.schema.Timeline:
+    mark = otio.schema.Marker("a", time_range(3, 1), "RED", {"Resolve_OTIO": {"Note": "a"}}, "a")
+    return changed(lambda cut: cut.tracks[0].markers.append(mark))
+
+
+def at_rate(rate: float) -> otio.schema.Timeline:
+    mark = otio.schema.Marker("a", time_range(3, 1, rate), "RED", {"Resolve_OTIO": {"Note": "a"}}, "a")
+    return changed(lambda cut: cut.tracks.markers.append(mark))
+
+
+def without_media(reference: otio.core.MediaReference) -> otio.schema.Timeline:
+    return changed(lambda cut: setattr(first(cut), "media_reference", reference))
+
+
+def sound(**noted: object) -> otio.schema.Timeline:
+    """Of the first sound of a cut, what Resolve noted of it; `url`: another file."""
+    cut = simple()
+    clip_ = cut.tracks[1][0]
+    clip_.media_reference.target_url = str(noted.pop("url", "/media/a.wav"))
+    clip_.metadata["Resolve_OTIO"] = noted
+    return cut
+
+
+def gain(gain_db: float) -> otio.schema.Timeline:
+    parameters = [{"Parameter ID": "volume", "Parameter Value": gain_db}]
+    effect = otio.schema.Effect(
+        effect_name="Resolve Effect", metadata={"Resolve_OTIO": {"Parameters": parameters}}
+    )
+    return changed(lambda cut: cut.tracks[1][0].effects.append(effect))
+
+
+def mono(channels: int) -> otio.schema.Timeline:
+    cut = sound(Channels=[{"Source Channel ID": each, "Source Track ID": 0} for each in range(channels)])
+    cut.tracks[1].metadata["Resolve_OTIO"] = {"Audio Type": "Mono"}
+    return cut
+
+
+def still(name: str, length: float) -> otio.schema.Timeline:
+    return changed(lambda cut: cut.tracks[0].__setitem__(0, clip(name, 0, 100, available=(0, length))))
 
 
 def takes(count: int) -> otio.schema.Timeline:
@@ -101,6 +151,53 @@ def takes(count: int) -> otio.schema.Timeline:
             changed(lambda cut: first(cut).metadata.update({"a": {"b": [1.0, math.nan]}})),
             "resolve premiere kdenlive", "metadata", id="NaN metadata",
         ),
+        pytest.param(
+            without_media(otio.schema.MissingReference()), "premiere", "drawn picture", id="lost media"
+        ),
+        pytest.param(
+            without_media(otio.schema.GeneratorReference("bars", "SMPTEBars")), "premiere", "drawn picture",
+            id="generator",
+        ),
+        pytest.param(
+            without_media(otio.schema.ImageSequenceReference("/media/", "a.", ".exr")), "kdenlive",
+            "no media file", id="image sequence",
+        ),
+        pytest.param(still("a.png", 50), "premiere", "still", id="still of some frames"),
+        pytest.param(
+            changed(lambda cut: first(cut).effects.append(otio.schema.TimeEffect())), "premiere",
+            "speed that changes", id="ramp",
+        ),
+        pytest.param(sound(**{"Link Group ID": 1}), "premiere", "1 groups", id="links"),
+        pytest.param(gain(-6.0), "premiere", "levels", id="levels"),
+        pytest.param(gain(40.0), "resolve", "40 dB", id="gain too high"),
+        pytest.param(gain(-200.0), "resolve", "-200 dB", id="gain too low"),
+        pytest.param(sound(url="/media/a.MXF"), "resolve", "MXF", id="MXF without channels"),
+        pytest.param(mono(2), "resolve", "mono track", id="stereo on mono"),
+        pytest.param(
+            changed(lambda cut: setattr(first(cut), "color", otio.core.Color.RED)), "resolve", "colour",
+            id="colour of a clip",
+        ),
+        pytest.param(
+            changed(lambda cut: first(cut).metadata.update({"cmx_3600": {"reel": "A"}})), "resolve",
+            "cmx_3600", id="metadata of others",
+        ),
+        pytest.param(
+            changed(lambda cut: first(cut).metadata.update({"fcp_xml": {"@id": "1"}})), "premiere",
+            "XML in 1 places", id="metadata of an XML",
+        ),
+        pytest.param(on_track(), "resolve premiere kdenlive", "only timelines and clips", id="track marker"),
+        pytest.param(on_clip(100), "kdenlive", "lands that much late", id="marker counted twice"),
+        pytest.param(at_rate(24), "kdenlive", "24 frames a second", id="marker at another rate"),
+        pytest.param(
+            changed(lambda cut: cut.tracks[0].append(otio.schema.Stack("nest"))), "kdenlive", "compound",
+            id="compound clip",
+        ),
+        pytest.param(
+            changed(lambda cut: setattr(first(cut), "enabled", False)), "kdenlive", "switched off",
+            id="disabled clip",
+        ),
+        pytest.param(url("/media/a #1.mov"), "kdenlive", "#", id="name like a url"),
+        pytest.param(track("Video", clip("a.mov")), "kdenlive", "holds no timeline", id="a track alone"),
         pytest.param(takes(2), "resolve premiere kdenlive", "2 takes", id="takes"),
         pytest.param(None, "resolve premiere kdenlive", "null", id="null root"),
     ],
@@ -140,6 +237,61 @@ def test_a_plain_cut_and_all_that_we_add_to_it_are_taken(editor: str) -> None:
 )
 def test_whole_paths_of_any_system_are_taken_by_resolve(url_: str) -> None:
     assert check(url(url_), "resolve") == ()
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        pytest.param(sound(url="/media/a.mxf", Channels=[{"Source Channel ID": 0}]), id="MXF with channels"),
+        pytest.param(mono(1), id="mono on mono"),
+        pytest.param(gain(-100.0), id="as quiet as can be"),
+        pytest.param(still("a.png", 1), id="still of one frame"),
+        pytest.param(on_clip(100), id="marker on a clip"),
+    ],
+)
+def test_what_resolve_itself_writes_is_taken_by_it(cut) -> None:
+    assert check(cut, "resolve") == ()
+
+
+@pytest.mark.parametrize(
+    ("cut", "editor"),
+    [
+        pytest.param(still("a.png", 100), "premiere", id="still that is long enough"),
+        pytest.param(warp(0.5), "premiere", id="steady speed"),
+        pytest.param(on_clip(0), "kdenlive", id="marker on a clip from 0"),
+        pytest.param(at_rate(25), "kdenlive", id="marker at the timeline's rate"),
+    ],
+)
+def test_what_another_editor_is_known_to_read_is_no_problem(cut, editor: str) -> None:
+    assert check(cut, editor) == ()
+
+
+def test_numbers_without_a_point_are_told_for_resolve_alone() -> None:
+    text = simple().to_json_string()
+    assert check_text(text, "resolve") == ()
+    whole = text.replace('"rate": 25.0', '"rate": 25')
+    (problem,) = check_text(whole, "resolve")
+    assert "decimal point" in problem.what
+    assert check_text(whole, "kdenlive") == ()
+
+
+def test_the_command_reads_the_file_as_it_is_spelt(tmp_path: Path) -> None:
+    file = tmp_path / "cut.otio"
+    file.write_text(simple().to_json_string().replace('"rate": 25.0', '"rate": 25'))
+    told = CliRunner().invoke(avassist, ["check", str(file), "--for", "resolve"])
+    assert told.exit_code == 3
+    assert "decimal point" in told.output
+
+
+def test_schemas_that_resolve_is_too_old_for_are_named() -> None:
+    text = marker("a", "a", "a").to_json_string().replace("Marker.2", "Marker.3")
+    (problem,) = check_text(text, "resolve")
+    assert "Marker.3" in problem.what
+
+
+@pytest.mark.parametrize("text", ["", "TITLE: cut", "[" * 100_000, "null", '{"OTIO_SCHEMA": 3}'])
+def test_text_that_is_no_timeline_is_left_to_whoever_reads_it(text: str) -> None:
+    assert check_text(text, "resolve") == ()
 
 
 def test_an_editor_without_rules_is_refused_with_the_choices() -> None:
