@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+APART = {"torture"}
+"""No bench: it takes an hour, and has a command of its own."""
 
 
 def main() -> int:
@@ -23,6 +25,7 @@ def main() -> int:
             *(path.parent.name for path in HERE.glob("[a-z]*/__main__.py")),
         ]
     )
+    names = [name for name in names if name not in APART]
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(names)}")
     parser.add_argument(

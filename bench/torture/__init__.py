@@ -1,0 +1,1 @@
+"""Attempts to break the plugin, each with a fixed seed and a bounded time."""
