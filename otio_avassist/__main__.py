@@ -21,8 +21,9 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        # Where files are meant it has become one of ours already; this is stdout on a full disk.
-        _end(f"can't go on: {error.strerror or error}", AvAssistError.exit_code)
+        # Most have become one of ours already; this is stdout on a full disk, or a name that no folder takes.
+        named = f"{error.filename}: " if error.filename else ""
+        _end(f"{named}can't go on: {error.strerror or error}", AvAssistError.exit_code)
     except Exception as error:
         import click
 

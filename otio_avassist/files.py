@@ -5,6 +5,7 @@ Knows the formats only through OTIO's adapters. A media file counts as a timelin
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -115,8 +116,12 @@ def check_writable(path: str) -> None:
 
     Raises:
         UsageError: no adapter writes files of this name.
+        OutputError: no folder takes the name, or that of what is kept beside it.
     """
     _writer(path)
+    for each in filter(None, (None if path == STDIO else Path(path), sidecar_of(path))):
+        if _too_long(each):
+            raise OutputError(f"{path}: can't be written: the name {each.name} is too long")
 
 
 def check_folder(path: str) -> None:
@@ -127,6 +132,14 @@ def check_folder(path: str) -> None:
     """
     if not Path(path).parent.is_dir():
         raise OutputError(f"{path}: can't be written: there is no folder {Path(path).parent}")
+
+
+def _too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def lost_sounds(root: Any, path: str) -> tuple[int, int]:
@@ -231,6 +244,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
+        if _too_long(path):
+            return None  # no such file can be
         raise TimelineError(
             f"{path}: wanted a JSON object written by avassist: {first_line(error)}"
         ) from error

@@ -18,7 +18,7 @@ from otio_avassist.errors import TimelineError, first_line
 DEEPEST = 300
 """Brackets of JSON in one another. A compound clip takes four, so that is dozens of them inside each other;
 OpenTimelineIO's own reader survives some thousand on a small stack."""
-LARGEST = 1 << 30
+LARGEST = 512 << 20
 """Bytes of a timeline, unpacked where it was packed. One of 20,000 clips takes 60 million."""
 PLAYLIST = "content.otio"
 """The timeline in an .otioz or .otiod."""
@@ -97,7 +97,9 @@ def _climbs(name: str) -> bool:
 
 def _unpacked(file: IO[bytes], path: Path) -> bytes:
     """What is really there, whatever the archive says of it."""
-    content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise TimelineError(f"{path}: its {PLAYLIST} unpacks to more than {LARGEST >> 20} MB")
-    return content
+    content = bytearray()
+    while more := file.read(1 << 20):
+        content += more
+        if len(content) > LARGEST:
+            raise TimelineError(f"{path}: its {PLAYLIST} unpacks to more than {LARGEST >> 20} MB")
+    return bytes(content)

@@ -97,3 +97,16 @@ def test_a_new_file_is_as_open_to_others_as_umask_says(tmp_path: Path) -> None:
 def test_the_sidecar_stands_beside_the_timeline() -> None:
     assert files.sidecar_of("a/cut.otio") == Path("a/cut.avassist.json")
     assert files.sidecar_of("-") is None
+
+
+def test_a_name_that_no_folder_takes_is_refused_before_the_work(tmp_path: Path) -> None:
+    files.check_writable(str(tmp_path / ("x" * 240 + ".otio")))
+    for length in (245, 300):  # of the first, the sidecar's name is too long
+        with pytest.raises(OutputError, match=r"x\.otio: can't be written: the name x+\S* is too long"):
+            files.check_writable(str(tmp_path / ("x" * length + ".otio")))
+
+
+def test_no_sidecar_stands_beside_a_timeline_whose_name_is_as_long_as_may_be(tmp_path: Path) -> None:
+    beside = files.sidecar_of(str(tmp_path / ("x" * 250 + ".otio")))
+    assert beside is not None
+    assert files.read_json(beside) is None
