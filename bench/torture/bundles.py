@@ -19,7 +19,7 @@ from bench.torture.watched import Watched
 TEN_GB = 10 << 30
 FLOATS_OF_TEN_GB = TEN_GB // 4
 GROWING = "grows-when-asked"
-"""Nothing is wrong with it until it is asked, which a check doesn't do: to load it mustn't take the memory."""
+"""Nothing is wrong with it until it is asked, which a check doesn't do: loading mustn't take the memory."""
 ENOUGH_MB = 1500.0
 """Memory that a process has after such a check."""
 

@@ -24,8 +24,8 @@ from otio_avassist import files
 
 COUNT = 20
 """Of what goes by chance: files that vanish, two processes on one output."""
-NOBODY = 65534
-"""A user who owns nothing, for whom the superuser's folders are closed."""
+PLAIN = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""Runs a command of the superuser for whom closed folders are closed, too."""
 FULL = """
 import sys, subprocess
 folder, size, command = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -121,10 +121,6 @@ def _said(cut: Path, *words: str, stdout: Path) -> tuple[int, str]:
 
 def _closed(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
     """Folders and files that may not be read, or not be written."""
-    for each in (asked.folder, work):
-        each.chmod(0o755)
-    (home := work / "home").mkdir()
-    (work / "cache").mkdir()
     (closed := work / "closed").mkdir()
     (inner := work / "inner").mkdir()
     shutil.copyfile(cut, closed / "out.otio")
@@ -132,14 +128,12 @@ def _closed(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
     shutil.copytree(cut.parent / "media", inner / "media")
     files.write(a_cut(inner / "media"), str(inner / "cut.otio"))
     (open_ := work / "open").mkdir()
-    for each in (work, home, work / "cache", open_):
-        each.chmod(0o777)
     (work / "secret.otio").chmod(0)
     (inner / "media" / "victim.wav").chmod(0)
     closed.chmod(0o555)
-    user = NOBODY if os.geteuid() == 0 else None
+    prefix = PLAIN if os.geteuid() == 0 else ()
     before = (closed / "out.otio").read_bytes()
-    with Watched(work, user=user) as command:
+    with Watched(work, prefix=prefix) as command:
         ended = command.run(*_words(cut, closed / "out.otio"))
         trouble = ended.trouble((1,), str(closed))
         if not trouble and (closed / "out.otio").read_bytes() != before:

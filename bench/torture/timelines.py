@@ -40,7 +40,20 @@ NUMBERS = (
     2**64,
     -(2**63),
 )
-THINGS = (None, True, 0, 1.5, "", "word", [], {}, [[]], [None], {"a": 1}, {"OTIO_SCHEMA": "Clip.2"})
+THINGS: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    1.5,
+    "",
+    "word",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    {"OTIO_SCHEMA": "Clip.2"},
+)
 SCHEMAS = ("Clip.99", "Clip.0", "Nonsense.1", "Track.1", "Timeline.1", "Clip", "", ".", "Clip.-1", "Gap.1")
 TEXTS = (
     "",

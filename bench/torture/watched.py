@@ -85,7 +85,6 @@ class Watched:
         limit_s: float = LIMIT_S,
         memory: int = MEMORY,
         environment: Mapping[str, str] | None = None,
-        user: int | None = None,
         prefix: tuple[str, ...] = (),
     ) -> None:
         """
@@ -93,11 +92,10 @@ class Watched:
             folder: where it runs and keeps its log, its cache and what it takes for the user's home.
             memory: bytes of address space; 0: as many as there are.
             environment: set besides.
-            user: whose process it becomes, where ours is the superuser's.
-            prefix: a command that runs it.
+            prefix: words before the command: another that runs it.
         """
         self.folder, self.limit_s = folder, limit_s
-        self._memory, self._user, self._prefix = memory, user, prefix
+        self._memory, self._prefix = memory, prefix
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("AVASSIST_", "OTIO_"))},
             "OTIO_AVASSIST_CACHE": str(folder / "cache"),
@@ -184,7 +182,7 @@ class Watched:
             return subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", "bench.torture.watched"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, cwd=self.folder,
-                env=self._environment, user=self._user, preexec_fn=limited,
+                env=self._environment, preexec_fn=limited,
             )  # fmt: skip
 
     def _log(self) -> str:
