@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(
     reason="the tortures watch processes by way of /proc, as Linux has it",
 )
 
-COUNTS = {"kill": 2, "timelines": 10, "media": 5, "soak": 9}
-"""Cases of those that take long; `places` has too many folders to close and disks to fill to be small."""
+COUNTS = {"kill": 2, "timelines": 8, "media": 4, "soak": 6, "places": 1}
+"""Cases of those that take long; of `places`, of each of its kinds."""
 
 
 @pytest.mark.slow
@@ -25,7 +25,7 @@ COUNTS = {"kill": 2, "timelines": 10, "media": 5, "soak": 9}
 def test_a_few_cases_go_well(kind: str, tmp_path: Path) -> None:
     outcome = torture(kind, Asked(tmp_path, seed=1, count=COUNTS[kind]))
     assert outcome.failed == []
-    assert outcome.tried == COUNTS[kind]
+    assert outcome.tried >= COUNTS[kind]
 
 
 @pytest.mark.slow

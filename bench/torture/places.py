@@ -70,7 +70,7 @@ def _words(cut: Path, out: Path) -> tuple[str, ...]:
 def _names(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
     """Timelines, media and outputs by all kinds of names; those that no folder takes are refused by name."""
     with Watched(work) as command:
-        for number, stem in enumerate(LONG):
+        for number, stem in enumerate((LONG[-1], *LONG[:-1])[: asked.count and asked.count + 1]):
             folder = work / f"names{number}"
             folder.mkdir()
             out = folder / f"{stem}.otio"
@@ -92,7 +92,7 @@ def _full(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
     """A disk on which there is room for none of what is written, or for some of it."""
     disk = work / "disk"
     disk.mkdir()
-    for size in ("4k", "8k", "12k", "16k", "24k"):
+    for size in ("4k", "8k", "12k", "16k", "24k")[: asked.count]:
         words = _words(cut, disk / "out.otio")
         done = subprocess.run(
             ["unshare", "-rm", sys.executable, "-c", FULL, str(disk), size,
