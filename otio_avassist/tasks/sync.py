@@ -251,7 +251,9 @@ def _pool(group: list[Shot], options: Options) -> Pool:
     # To the millisecond, as places are the same for all cuts that are read alike.
     slip_s = round(median(shot.slip_s for shot in group), 3)
     used = _merge([(shot.picture.start_s, shot.picture.end_s) for shot in group if shot.picture is not None])
-    return Pool(tuple(group), slip_s, tuple(_whole(used, group[0], slip_s, options.enough_s)))
+    # Who wants no handles gets none: what is used and nothing else.
+    looked_at = _whole(used, group[0], slip_s, options.enough_s) if options.enough_s else used
+    return Pool(tuple(group), slip_s, tuple(looked_at))
 
 
 def _whole(
