@@ -172,27 +172,28 @@ def _cover(rng: Rng, shape: str, aspect: float) -> np.ndarray:
     wide, tall = (
         (SPRITE, max(8, int(SPRITE / aspect))) if aspect >= 1 else (max(8, int(SPRITE * aspect)), SPRITE)
     )
-    fine = np.zeros((4 * tall, 4 * wide), np.uint8)
+    fine: np.ndarray = np.zeros((4 * tall, 4 * wide), np.uint8)
+    full = (255,)
     middle, half = (2 * wide, 2 * tall), (2 * wide - 2, 2 * tall - 2)
     if shape == "ellipse":
-        cv2.ellipse(fine, middle, half, 0, 0, 360, 255, -1)
+        cv2.ellipse(fine, middle, half, 0, 0, 360, full, -1)
     elif shape == "ring":
         cv2.ellipse(
-            fine, middle, (int(1.7 * wide), int(1.7 * tall)), 0, 0, 360, 255, int(0.35 * min(wide, tall))
+            fine, middle, (int(1.7 * wide), int(1.7 * tall)), 0, 0, 360, full, int(0.35 * min(wide, tall))
         )
     elif shape == "bar":
         radius = min(half)
-        cv2.rectangle(fine, (radius, 2), (4 * wide - radius, 4 * tall - 2), 255, -1)
-        cv2.rectangle(fine, (2, radius), (4 * wide - 2, 4 * tall - radius), 255, -1)
+        cv2.rectangle(fine, (radius, 2), (4 * wide - radius, 4 * tall - 2), full, -1)
+        cv2.rectangle(fine, (2, radius), (4 * wide - 2, 4 * tall - radius), full, -1)
         for x in (radius, 4 * wide - radius):
             for y in (radius, 4 * tall - radius):
-                cv2.circle(fine, (x, y), radius, 255, -1)
+                cv2.circle(fine, (x, y), radius, full, -1)
     elif shape in ("blob", "wedge"):
         count = 3 if shape == "wedge" else int(rng.integers(5, 12))
         turn = np.arange(count) / count * 2 * np.pi + rng.uniform(0, 1)
         reach = rng.uniform(0.65, 1.0, count)
         points = np.stack([np.cos(turn) * reach * half[0], np.sin(turn) * reach * half[1]], 1) + middle
-        cv2.fillPoly(fine, [points.astype(np.int32)], 255)
+        cv2.fillPoly(fine, [points.astype(np.int32)], full)
         if shape == "blob":
             fine = cv2.GaussianBlur(fine, (0, 0), 0.25 * min(wide, tall))
             fine = np.clip((fine.astype(np.float32) - 96) * 4, 0, 255).astype(np.uint8)
@@ -200,5 +201,5 @@ def _cover(rng: Rng, shape: str, aspect: float) -> np.ndarray:
         down, across = np.mgrid[-1 : 1 : tall * 1j, -1 : 1 : wide * 1j]
         return np.clip(1 - np.hypot(down, across), 0, 1).astype(np.float32) ** 1.5
     else:
-        cv2.rectangle(fine, (3, 3), (4 * wide - 4, 4 * tall - 4), 255, -1)
+        cv2.rectangle(fine, (3, 3), (4 * wide - 4, 4 * tall - 4), full, -1)
     return cv2.resize(fine, (wide, tall), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -107,7 +107,7 @@ def rub(rng: Rng, stage: Stage) -> Act:
         x, y = length / 2 * np.sin(turned), length / 2 * np.cos(turned) - 0.4
         angle = np.pi / 2 - turned
     else:
-        x, y, angle = reach * place * np.cos(lean), reach * place * np.sin(lean), lean
+        x, y, angle = reach * place * np.cos(lean), reach * place * np.sin(lean), lean + 0 * place
     parts = [
         stage.part(rng, str(rng.choice(["bar", "box", "blob"])), x, y, length, rng.uniform(0.06, 0.3), angle)
     ]

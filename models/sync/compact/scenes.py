@@ -226,7 +226,7 @@ def _background(rng: Rng, stage: Stage) -> np.ndarray:
         rows, columns = int(share * back.shape[0]), int(share * back.shape[1])
         top, left = rng.integers(back.shape[0] - rows + 1), rng.integers(back.shape[1] - columns + 1)
         back = cv2.resize(back[top : top + rows, left : left + columns], (288, 216))
-    picture = back.astype(np.float32)
+    picture: np.ndarray = back.astype(np.float32)
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(1, 12))
     if rng.random() < 0.15:

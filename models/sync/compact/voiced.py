@@ -81,7 +81,7 @@ def _face(rng: Rng, stage: Stage, opened: np.ndarray, rounded: np.ndarray) -> li
     jaw = rng.uniform(0.03, 0.12) * opened
     look = wander(rng, at_s, rng.uniform(0, 0.08), 2.0)  # the head turns: features shift
 
-    def on(part_x, part_y, *args, shape: str, colour: np.ndarray, seen=1.0) -> Part:
+    def on(part_x, part_y, wide, tall, *, shape: str, colour: np.ndarray, seen=1.0) -> Part:
         """A part of the head, that turns with it."""
         px, py = part_x + look, part_y
         return stage.part(
@@ -89,7 +89,8 @@ def _face(rng: Rng, stage: Stage, opened: np.ndarray, rounded: np.ndarray) -> li
             shape,
             x + px * np.cos(tilt) - py * np.sin(tilt),
             y + px * np.sin(tilt) + py * np.cos(tilt),
-            *args,
+            wide,
+            tall,
             tilt,
             colour=colour,
             seen=seen,
@@ -249,14 +250,15 @@ def bark(rng: Rng, stage: Stage) -> Act:
     fur, dark = any_colour(rng), rng.uniform(0, 60, 3)
     jaw = rng.uniform(0.2, 0.6) * opened
 
-    def on(px: float, py: float, *args, shape: str, colour: np.ndarray, turn=0.0) -> Part:
+    def on(px: float, py: float, wide, tall, *, shape: str, colour: np.ndarray, turn=0.0) -> Part:
         """A part of the head."""
         return stage.part(
             rng,
             shape,
             head_x + px * np.cos(angle) - py * np.sin(angle),
             head_y + px * np.sin(angle) + py * np.cos(angle),
-            *args,
+            wide,
+            tall,
             angle + turn,
             colour=colour,
         )
