@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-sync experiment-captions experiment-foley experiment-leakage clean
+.PHONY: help demo test lint docs bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-sync experiment-captions experiment-foley experiment-leakage clean
 
 PYTHON = python3
 VENV = .venv
@@ -17,17 +17,19 @@ PLAIN = $(VENV)/.plain
 DEV = $(VENV)/.dev
 TRAIN = $(VENV)/.train
 PANEL = $(VENV)/.panel
+DOCS = $(VENV)/.docs
 
 help:
 	@echo "make demo        render a small project, mend it, and show the result in ./demo"
 	@echo "make test        every test (installs PyTorch)"
 	@echo "make lint        ruff and mypy"
+	@echo "make docs        the documentation as a site, in build/site"
 	@echo "make bench       the figures that the README gives"
 	@echo "make bench-sync  sync on shifted clips, a film and rendered scenes, and its speed"
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
 	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
 	@echo "make bench-panel  the review window with thousands of findings"
-	@echo "make screenshots  the review window's pictures in the documentation"
+	@echo "make screenshots  the pictures in the documentation"
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
 	@echo "make train-foley   train the compact foley bundle (fetches free sounds; see its module)"
@@ -49,6 +51,10 @@ lint: $(PANEL)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# mkdocs-material advertises its successor at each build unless it is told not to.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
@@ -110,10 +116,14 @@ $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
 	$(PIP) -e '.[dev]'
 	@touch $(PLAIN) $(DEV)
 
+$(DOCS): pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) -e '.[docs]'
+	@touch $(PLAIN) $(DOCS)
+
 $(PANEL): pyproject.toml $(VENV)/pyvenv.cfg
 	$(PIP) -e '.[dev,panel]'
 	@touch $(PLAIN) $(DEV) $(PANEL)
 
 $(TRAIN): pyproject.toml $(VENV)/pyvenv.cfg
-	$(PIP) -e '.[train,dev,panel]'
-	@touch $(PLAIN) $(DEV) $(PANEL) $(TRAIN)
+	$(PIP) -e '.[train,dev,panel,docs]'
+	@touch $(PLAIN) $(DEV) $(PANEL) $(DOCS) $(TRAIN)

@@ -1,13 +1,16 @@
-"""Pictures of the review window for the documentation: `python -m bench.screenshots [--out docs/images]`.
+"""Pictures for the documentation: `python -m bench.screenshots [panel|report] [--out docs/images]`.
 
-Rendered clips (`avassist demo`) are looked at by the bundles that ship, and the window is drawn without a
-display, in light and in dark. Captions are shown where their extractors have been fetched.
+Rendered clips (`avassist demo`) are looked at by the bundles that ship; the review window is drawn without a
+display, in light and in dark, and the report as a browser shows it. Captions are shown where their extractors
+have been fetched.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 SIZE = (1280, 860)
+PAGE = (1000, 900)
 
 
 def main() -> int:
@@ -24,19 +28,70 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    parser.add_argument("which", nargs="?", choices=("panel", "report"), help="only those")
     asked = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")  # containers have none; the page is our own
     asked.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["AVASSIST_CACHE"] = str(Path(folder, "cache"))
-        draw(Path(folder), asked.out)
+        if asked.which != "panel":
+            draw_report(Path(folder), asked.out)
+        if asked.which != "report":
+            draw(Path(folder), asked.out)
     return 0
+
+
+def draw_report(folder: Path, out: Path) -> None:
+    """The table of the demo's report, and one clip of it, as a browser shows them."""
+    from PySide6.QtCore import QUrl
+    from PySide6.QtWebEngineWidgets import QWebEngineView  # it has to be loaded before the application
+    from PySide6.QtWidgets import QApplication
+
+    cut, report = demo_in(folder), folder / "report.html"
+    command = [sys.executable, "-m", "otio_avassist", "sync", str(cut), "--report", str(report)]
+    subprocess.run([*command, "-o", str(cut.with_name("mended.otio")), "-q"], check=True)
+    app = QApplication.instance() or QApplication([])
+    page = QWebEngineView()
+    page.resize(*PAGE)
+    page.show()
+    told: list[Any] = []
+    page.loadFinished.connect(told.append)
+    page.load(QUrl.fromLocalFile(str(report)))
+
+    def wait(for_: Callable[[], Any], most_s: float) -> None:
+        began = time.monotonic()
+        while not for_() and time.monotonic() - began < most_s:
+            app.processEvents()
+            time.sleep(0.01)
+
+    def shoot(name: str, show: str, height: int) -> None:
+        page.resize(PAGE[0], height)
+        page.page().runJavaScript(show)
+        wait(lambda: False, 3)
+        path = out / f"{name}.png"
+        page.grab().save(str(path))
+        print(f"{path}: {path.stat().st_size // 1024} kB")
+
+    wait(lambda: told, 60)
+    plain = "document.querySelector('header .soft').remove(); document.body.style.overflow = 'hidden';"
+    shoot("report", plain, 600)  # without the folders of the machine that draws
+    shoot("report-clip", "document.getElementById('shot-2').scrollIntoView();", 900)
+    page.close()
+
+
+def demo_in(folder: Path) -> Path:
+    """The demo's timeline, rendered where it isn't there yet."""
+    from otio_avassist import demo
+
+    cut = folder / "demo" / "demo.otio"
+    return cut if cut.is_file() else demo.make_demo(folder / "demo", print)
 
 
 def draw(folder: Path, out: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
-    from otio_avassist import bundles, demo, pipeline, wanted
+    from otio_avassist import bundles, pipeline, wanted
     from otio_avassist.errors import BundleError
     from otio_avassist.panel import theme
     from otio_avassist.panel.session import Session
@@ -46,7 +101,7 @@ def draw(folder: Path, out: Path) -> None:
     app = QApplication.instance() or QApplication([])
     assert isinstance(app, QApplication)
     app.setStyle("Fusion")
-    cut = demo.make_demo(folder / "demo", print)
+    cut = demo_in(folder)
 
     def wait(for_: Callable[[], Any], most_s: float = 300) -> None:
         began = time.monotonic()
