@@ -1,4 +1,4 @@
-"""Draw the road from a timeline to a report: `python docs/draw_architecture.py` writes images/architecture.svg.
+"""Draw the road from a timeline to a report: `python docs/draw_architecture.py`, as images/architecture.svg.
 
 Boxes are rooms with the modules in them, arrows what goes from one to the next.
 """
