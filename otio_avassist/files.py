@@ -18,6 +18,11 @@ from otio_avassist.errors import AvAssistError, MediaError, OutputError, Timelin
 from otio_avassist.whole import replacing, sweep
 
 STDIO = "-"
+TIMELINES = (
+    otio.schema.Timeline, otio.schema.Stack, otio.schema.Track, otio.schema.Clip,
+    otio.schema.SerializableCollection,
+)  # fmt: skip
+"""What a file may hold."""
 
 
 def read(path: str) -> Any:
@@ -28,7 +33,7 @@ def read(path: str) -> Any:
     """
     if path == STDIO:
         text = sys.stdin.read()
-        vetting.check_depth(text.encode(errors="replace"), "standard input")
+        vetting.check_json(text.encode(errors="replace"), "standard input")
         return _reading("standard input", lambda: otio.adapters.read_from_string(text, "otio_json"))
     file = Path(path)
     if not file.exists():
@@ -49,7 +54,7 @@ def _reading(name: str, read_it) -> Any:
         raise TimelineError(
             f"{name}: not a timeline that OpenTimelineIO reads: {first_line(error)}"
         ) from error
-    if not isinstance(root, otio.core.SerializableObject):
+    if not isinstance(root, TIMELINES):
         raise TimelineError(f"{name}: holds no timeline, but {type(root).__name__}")
     return root
 

@@ -107,6 +107,7 @@ def probe(path: Path, *, start_number: int | None = None, sequence_fps: float | 
                     duration_s=duration_s(stream),
                 )
                 for index, stream in enumerate(container.streams.audio)
+                if stream.codec_context is not None
             ),
             timecode=timecode,
             timecode_s=_timecode_s(container, timecode, fps),
@@ -127,7 +128,9 @@ def opened(
         why = getattr(error, "strerror", None) or error
         raise MediaError(f"{path.name}: wanted a media file, but it can't be read as one ({why})") from error
     with container:
-        if picture_stream(container) is None and not container.streams.audio:
+        if picture_stream(container) is None and all(
+            each.codec_context is None for each in container.streams.audio
+        ):
             raise MediaError(f"{path.name}: holds neither picture nor sound that can be read")
         yield container
 
@@ -244,7 +247,7 @@ def _timecode(container: InputContainer) -> str | None:
 
 def _timecode_s(container: InputContainer, timecode: str | None, fps: Fraction | None) -> float | None:
     reference = container.metadata.get("time_reference", "")
-    if fps is None and reference.isdigit() and container.streams.audio:
+    if fps is None and reference.isdigit() and container.streams.audio[0].codec_context is not None:
         # A broadcast WAV counts samples since midnight.
         return int(reference) / container.streams.audio[0].rate
     return _true_seconds(timecode, fps) if timecode and fps else None

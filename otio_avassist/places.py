@@ -106,6 +106,8 @@ def seconds(time: otio.opentime.RationalTime) -> float:
         rate = exact_rate(time.rate)
     except ValueError:
         return math.nan
+    if not rate.numerator:
+        return math.nan  # so small that it rounds to none
     exact_s = time.value * rate.denominator / rate.numerator
     return exact_s if abs(exact_s) < _CENTURY_S else math.nan
 

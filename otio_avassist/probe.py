@@ -125,7 +125,8 @@ def traces(path: Path) -> Traces:
     """
     with opened(Path(path)) as container:
         video = picture_stream(container)
-        audio = container.streams.audio[0] if container.streams.audio else None
+        # A stream that sets in late, or that nobody can decode, has no rate.
+        audio = next((each for each in container.streams.audio if each.codec_context and each.rate), None)
         packets = _packets(container, video, audio)
         return Traces(
             Path(path),

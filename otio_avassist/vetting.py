@@ -23,6 +23,7 @@ LARGEST = 512 << 20
 PLAYLIST = "content.otio"
 """The timeline in an .otioz or .otiod."""
 
+_UNVERSIONED = re.compile(rb'"OTIO_SCHEMA"\s*:\s*"([^"]*\.(?:-\d*|0+))"')
 _STRING = re.compile(rb'"[^"]*(?:"|\Z)')
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -48,17 +49,20 @@ def check(path: Path) -> None:
         if path.stat().st_size > LARGEST:
             raise TimelineError(f"{path}: has more than {LARGEST >> 20} MB, which no timeline has")
         if suffix in (".otio", ".json"):
-            check_depth(path.read_bytes(), str(path))
+            check_json(path.read_bytes(), str(path))
     except OSError as error:
         raise TimelineError(f"{path}: can't be read: {error.strerror or error}") from error
 
 
-def check_depth(text: bytes, name: str) -> None:
-    """Refuse JSON whose brackets stand more than `DEEPEST` in one another.
+def check_json(text: bytes, name: str) -> None:
+    """Refuse JSON whose brackets stand more than `DEEPEST` in one another, or whose schemas have no version.
 
     Raises:
-        TimelineError: they do.
+        TimelineError: it is such a one.
     """
+    # OpenTimelineIO would upgrade the one to the other, and ends the process.
+    if unversioned := _UNVERSIONED.search(text):
+        raise TimelineError(f"{name}: has an object of {unversioned[1].decode(errors='replace')[:80]!r}")
     # All by whole passes over the text: a timeline of a film has fifty million bytes.
     unescaped = text.replace(rb"\\", b"").replace(rb"\"", b"")
     brackets = unescaped.translate(_ALIKE, _OTHERS).replace(b'""', b"")
@@ -83,7 +87,7 @@ def _check_archive(path: Path) -> None:
                         f"{path}: names a file outside of the archive: {each.filename[:80]!r}"
                     )
             with archive.open(PLAYLIST) as file:
-                check_depth(_unpacked(file, path), str(path))
+                check_json(_unpacked(file, path), str(path))
     except KeyError as error:
         raise TimelineError(f"{path}: wanted an archive with {PLAYLIST} in it, there is none") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError) as error:

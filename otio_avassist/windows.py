@@ -26,6 +26,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -369,11 +370,20 @@ class _Reading:
     def _decoded(self) -> Iterator[VideoFrame | AudioFrame]:
         """What can be decoded; a packet that can't, and all behind a file's early end, is left out."""
         with suppress(av.FFmpegError, OSError):
-            for packet in self._container.demux(self._streams):
+            for packet in self._packets():
                 with suppress(av.error.InvalidDataError):
                     for frame in packet.decode():
                         if isinstance(frame, VideoFrame | AudioFrame):
                             yield frame
+
+    def _packets(self) -> Iterator[Packet]:
+        """Those of our streams; what belongs to streams that come up in the middle of a file is left out."""
+        while True:
+            try:
+                yield from self._container.demux(self._streams)
+                return
+            except IndexError:  # PyAV knows only the streams that there were when it opened the file
+                continue
 
 
 def _picture_stream(container: InputContainer, stretch: Stretch) -> VideoStream:
@@ -389,6 +399,8 @@ def _sound_stream(container: InputContainer, stretch: Stretch) -> AudioStream:
         raise MediaError(
             f"{stretch.path.name}: sound stream {index + 1} was wanted, but there are {len(streams)}"
         )
+    if streams[index].codec_context is None:
+        raise MediaError(f"{stretch.path.name}: nobody here can decode sound stream {index + 1}")
     if stretch.channel is not None and stretch.channel >= streams[index].channels:
         raise MediaError(
             f"{stretch.path.name}: channel {stretch.channel + 1} of sound stream {index + 1} was wanted, "

@@ -110,3 +110,9 @@ def test_no_sidecar_stands_beside_a_timeline_whose_name_is_as_long_as_may_be(tmp
     beside = files.sidecar_of(str(tmp_path / ("x" * 250 + ".otio")))
     assert beside is not None
     assert files.read_json(beside) is None
+
+
+def test_what_holds_no_clips_is_no_timeline(tmp_path: Path) -> None:
+    otio.schema.Gap().to_json_file(str(tmp_path / "gap.otio"))
+    with pytest.raises(TimelineError, match=r"gap\.otio: holds no timeline, but Gap"):
+        files.read(str(tmp_path / "gap.otio"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from otio_avassist.media import content_key
+from otio_avassist.errors import MediaError
+from otio_avassist.media import content_key, probe
+from tests.material import film
 
 SIZE = 1_000_000
 
@@ -23,3 +25,12 @@ def test_a_file_that_differs_has_another_key(at, tmp_path):
     data[at : at + 1] = b"x"
     (tmp_path / "b.wav").write_bytes(data)
     assert content_key(tmp_path / "a.wav") != content_key(tmp_path / "b.wav")
+
+
+def test_sound_that_nobody_can_decode_is_said_to_be_none(tmp_path):
+    wav = film(tmp_path / "a.wav", picture=False)
+    data = bytearray(wav.read_bytes())
+    data[20:22] = b"\xfe\xee"  # a code that no format has
+    wav.write_bytes(data)
+    with pytest.raises(MediaError, match=r"a\.wav: holds neither picture nor sound that can be read"):
+        probe(wav)

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from otio_avassist import probe
 from otio_avassist.cli import avassist
 from otio_avassist.errors import AvAssistError
+from tests.material import film
 
 FPS = 25
 
@@ -143,3 +144,10 @@ def test_what_was_measured_is_said_in_words():
     (said,) = probe.measured_lines(lines)
     assert "its encoding tells the time" in said
     assert "27 % (22 to 33, by chance 2)" in said
+
+
+def test_sound_that_sets_in_after_the_header_is_none_that_could_be_told_of(tmp_path):
+    silent = film(tmp_path / "a.ts", seconds=4, sound=False).read_bytes()
+    late = film(tmp_path / "b.ts", seconds=1).read_bytes()
+    (tmp_path / "c.ts").write_bytes(silent * 3 + late)
+    assert probe.traces(tmp_path / "c.ts").sound is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ import opentimelineio as otio
 import pytest
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from otio_avassist import spans
+from otio_avassist import places, spans
 from otio_avassist.errors import MediaError, TimelineError
 from otio_avassist.urls import Found
 from otio_avassist.windows import MediaInfo, SoundStream
@@ -770,3 +771,7 @@ def test_the_rate_of_a_timeline_is_one_that_timecode_can_count(
     root: otio.schema.Timeline, rate: float
 ) -> None:
     assert read(root).rate == rate
+
+
+def test_a_rate_so_small_that_it_rounds_to_none_is_no_rate() -> None:
+    assert math.isnan(places.seconds(RationalTime(25, 1e-320)))

@@ -36,10 +36,18 @@ def test_the_depth_is_counted_to_the_bracket(monkeypatch: pytest.MonkeyPatch) ->
     for value, depth in (([[[]], {"a": [{}]}], 4), ({"[[[": '}"]\\'}, 1), (["\\\\", '"[', ["a"]], 2), (1, 0)):
         text = json.dumps(value).encode()
         monkeypatch.setattr(vetting, "DEEPEST", depth)
-        vetting.check_depth(text, "as deep as may be")
+        vetting.check_json(text, "as deep as may be")
         monkeypatch.setattr(vetting, "DEEPEST", depth - 1)
         with pytest.raises(TimelineError, match="deeper: is nested"):
-            vetting.check_depth(text, "deeper")
+            vetting.check_json(text, "deeper")
+
+
+@pytest.mark.parametrize("schema", ["Clip.0", "Clip.-1", "Marker.00"])
+def test_a_schema_of_a_version_that_never_was_is_refused_by_name(tmp_path: Path, schema: str) -> None:
+    path = tmp_path / "old.otio"
+    path.write_text(simple().to_json_string().replace("Clip.2", schema))
+    with pytest.raises(TimelineError, match=rf"old\.otio: has an object of '{schema}'"):
+        files.read(str(path))
 
 
 def an_archive(path: Path, names: dict[str, str]) -> Path:
