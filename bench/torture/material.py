@@ -17,8 +17,9 @@ from tests.material import film
 FPS = 25
 LONG_S = 4.0
 USED_S = 2.4
-EARLY_S = {"first": 0.4, "victim": -0.2, "last": 0.2}
-"""How early each recorder's sound is, by the name of its shot."""
+EARLY_S = {"first": 0.4, "last": 0.2, "victim": -0.2}
+"""How early each recorder's sound is, by the name of its shot. What is spoilt stands last: nothing after it
+moves when it becomes longer."""
 HEALTHY = ("first", "last")
 
 
@@ -51,9 +52,9 @@ def _clip(path: Path, group: int) -> otio.schema.Clip:
 
 
 def a_rich_cut(media: Path) -> otio.schema.Timeline:
-    """The same, and around the middle shot all that a timeline may hold."""
+    """The same, and around one shot all that a timeline may hold."""
     cut = a_cut(media)
-    victim = cut.tracks[0][1]
+    victim = cut.tracks[0][2]
     victim.markers.append(otio.schema.Marker("look", _range(1.5, 1), "RED"))
     victim.effects.append(otio.schema.Effect("blur", "Blur"))
     nested = otio.schema.Stack("compound", [otio.schema.Track("inner", [victim.clone()], kind="Video")])

@@ -51,6 +51,7 @@ def run(asked: Asked) -> Outcome:
             (media / name).unlink()
             words = WAYS[how](source, media / name, rng)
             trouble = _trouble(_ask(command, cut, work), work, healthy, outcome)
+            trouble = trouble or command.run("probe", media / name).trouble((0, 1))
             outcome.judge(f"case {number} ({name}: {source.suffix} {how}{words})", trouble)
             (media / name).unlink(missing_ok=True)
             shutil.copyfile(
