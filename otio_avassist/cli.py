@@ -305,6 +305,36 @@ def check(context: click.Context, input_: str, editor: str) -> None:
     context.exit(FOUND_NOTHING if problems else 0)
 
 
+@avassist.command(name="resolve")
+@click.option("--install", "wanted", flag_value="install", help="Put the entries there, or put them anew.")
+@click.option("--remove", "wanted", flag_value="remove", help="Take them away again.")
+@click.option(
+    "--to", "folder", type=A_PATH, metavar="DIR", help="Folder of scripts, where it isn't Resolve's own."
+)
+@click.option(
+    "--work", type=A_PATH, default=Path("~/avassist"), show_default=True, metavar="DIR",
+    help="Where exports, reports and made sounds will lie, a folder for each project.",
+)  # fmt: skip
+def resolve_command(wanted: str | None, folder: Path | None, work: Path) -> None:
+    """Put avassist into the menu of DaVinci Resolve Studio: Workspace > Scripts."""
+    from otio_avassist.resolve import installing
+
+    folder = folder or installing.scripts_folder()
+    if wanted == "install":
+        for path in installing.install(folder, work):
+            click.echo(f"written: {path}")
+        click.echo("in Resolve: Workspace > Scripts; what they say stands in Workspace > Console")
+    elif wanted == "remove":
+        for path in installing.remove(folder):
+            click.echo(f"removed: {path}")
+    else:
+        there = installing.installed(folder)
+        for path in there:
+            click.echo(f"there: {path}")
+        if not there:
+            click.echo(f"nothing of avassist's is in {folder}; avassist resolve --install puts it there")
+
+
 @avassist.command()
 @click.argument("media", metavar="MEDIA...", nargs=-1, required=True, type=A_PATH)
 @click.option("--json", "as_json", is_flag=True, help="The same, for machines.")
