@@ -754,6 +754,8 @@ def _session(
             raise _UnknownError(f"{name}: onnxruntime can't load it: {first_line(error)}") from error
     # Or a device that gives up later would be left in silence, and `Model.device` would no longer be true.
     session.disable_fallback()
+    # Kept for that fallback alone, for as long as the session lives: weights would be there twice.
+    session._model_bytes = None
     return session
 
 
