@@ -175,7 +175,7 @@ def inputs(command: Command) -> list[str]:
     return [
         word
         for word in words
-        if re.fullmatch(r"[\w./*-]+(/[\w.*-]*|\.(otio|mp4|edl|csv|srt|json))", word) and word not in written
+        if re.fullmatch(r"[\w./*-]+(/[\w.*-]*|\.(otio|xml|mp4|edl|csv|srt|json))", word) and word not in written
     ]
 
 
