@@ -4,7 +4,7 @@
 #   make test ARGS="-k spans"       arguments are passed on
 #   make PYTHON=python3.12 lint     another Python
 .POSIX:
-.PHONY: help demo test lint docs bench bench-sync bench-captions bench-foley bench-panel screenshots train-sync train-captions train-foley experiment-sync experiment-captions experiment-foley experiment-leakage clean
+.PHONY: help demo test lint docs bench bench-sync bench-captions bench-foley bench-panel torture screenshots train-sync train-captions train-foley experiment-sync experiment-captions experiment-foley experiment-leakage clean
 
 PYTHON = python3
 VENV = .venv
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-captions  captions on clips, mixtures and a film, and their speed"
 	@echo "make bench-foley  takes by another network's ear, their levels, beside real sounds, and their speed"
 	@echo "make bench-panel  the review window with thousands of findings"
+	@echo "make torture     try to break it: kills, spoilt files, full disks, hostile networks and archives, a soak"
 	@echo "make screenshots  the pictures in the documentation"
 	@echo "make train-sync  train the sync network"
 	@echo "make train-captions  train the compact captions bundle (fetches free sounds and a film; see its module)"
@@ -73,6 +74,10 @@ bench-foley: $(TRAIN)
 
 bench-panel: $(PANEL)
 	$(BIN)/python -m bench.panel $(ARGS)
+
+# An hour; ARGS="media --case 112" does one case again.
+torture: $(DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.torture $(ARGS)
 
 screenshots: $(PANEL)
 	$(BIN)/python -m bench.screenshots $(ARGS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -133,6 +134,16 @@ def opened(
         ):
             raise MediaError(f"{path.name}: holds neither picture nor sound that can be read")
         yield container
+
+
+def packets(container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet]:
+    """Those of these streams; what belongs to streams that come up in the middle of a file is left out."""
+    while True:
+        try:
+            yield from container.demux(streams)
+            return
+        except IndexError:  # PyAV knows only the streams that there were when it opened the file
+            continue
 
 
 def content_key(path: Path) -> str:

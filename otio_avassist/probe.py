@@ -26,7 +26,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from otio_avassist.errors import AvAssistError
-from otio_avassist.media import opened, picture_stream
+from otio_avassist.media import opened, packets, picture_stream
 
 Risk = Literal["none", "low", "high"]
 
@@ -149,7 +149,7 @@ def _packets(
 ) -> dict[int, list[_Packet]]:
     wanted = [stream for stream in (video, audio) if stream is not None]
     found: dict[int, list[_Packet]] = {stream.index: [] for stream in wanted}
-    for packet in container.demux(*wanted):
+    for packet in packets(container, wanted):
         held = found[packet.stream.index]
         # The last of a stream is empty, to flush a decoder.
         if packet.size and len(held) < MOST_PACKETS:

@@ -26,7 +26,6 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -38,6 +37,7 @@ from otio_avassist.media import (
     SoundStream,
     duration_s,
     opened,
+    packets,
     picture_stream,
     probe,
     start_s,
@@ -370,20 +370,11 @@ class _Reading:
     def _decoded(self) -> Iterator[VideoFrame | AudioFrame]:
         """What can be decoded; a packet that can't, and all behind a file's early end, is left out."""
         with suppress(av.FFmpegError, OSError):
-            for packet in self._packets():
+            for packet in packets(self._container, self._streams):
                 with suppress(av.error.InvalidDataError):
                     for frame in packet.decode():
                         if isinstance(frame, VideoFrame | AudioFrame):
                             yield frame
-
-    def _packets(self) -> Iterator[Packet]:
-        """Those of our streams; what belongs to streams that come up in the middle of a file is left out."""
-        while True:
-            try:
-                yield from self._container.demux(self._streams)
-                return
-            except IndexError:  # PyAV knows only the streams that there were when it opened the file
-                continue
 
 
 def _picture_stream(container: InputContainer, stretch: Stretch) -> VideoStream:

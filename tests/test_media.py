@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from otio_avassist.errors import MediaError
-from otio_avassist.media import content_key, probe
+from otio_avassist.media import content_key, packets, probe
 from tests.material import film
 
 SIZE = 1_000_000
@@ -34,3 +36,15 @@ def test_sound_that_nobody_can_decode_is_said_to_be_none(tmp_path):
     wav.write_bytes(data)
     with pytest.raises(MediaError, match=r"a\.wav: holds neither picture nor sound that can be read"):
         probe(wav)
+
+
+def test_packets_of_streams_that_come_up_in_the_middle_are_left_out():
+    """PyAV raises IndexError for them, and can be asked to go on."""
+    parts = iter(([1, 2], [3], []))
+
+    def demux(streams):
+        yield from (part := next(parts))
+        if part:
+            raise IndexError
+
+    assert list(packets(SimpleNamespace(demux=demux), [])) == [1, 2, 3]

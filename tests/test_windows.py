@@ -7,13 +7,11 @@ import sys
 from fractions import Fraction
 from itertools import accumulate, cycle, islice
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from otio_avassist import windows as windows_module
 from otio_avassist.errors import MediaError, MediaMissingError
 from otio_avassist.windows import (
     Stretch,
@@ -379,17 +377,3 @@ class TestBadFiles:
         )
         done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-def test_packets_of_streams_that_come_up_in_the_middle_are_left_out():
-    """PyAV raises IndexError for them, and can be asked to go on."""
-    parts = iter(([1, 2], [3], []))
-
-    def demux(streams):
-        yield from (part := next(parts))
-        if part:
-            raise IndexError
-
-    reading = object.__new__(windows_module._Reading)
-    reading._container, reading._streams = SimpleNamespace(demux=demux), []
-    assert list(reading._packets()) == [1, 2, 3]
