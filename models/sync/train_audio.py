@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -78,7 +78,7 @@ def train(
     processes, clip = Processes(), Clip(**settings.clip)
     learnt, held_out = sets
     network = ResNet18(classes=len(learnt.classes), **settings.network)
-    network = processes.synchronised(network).to(processes.device)
+    network = cast(ResNet18, processes.synchronised(network).to(processes.device))
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
     learning = Learning(optimizer, processes, settings.precision)
     progress = Progress(

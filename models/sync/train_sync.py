@@ -22,7 +22,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -228,7 +228,7 @@ def train(
     processes, config = Processes(), settings.config()
     learnt, held_out = sets
     how, offsets_s = AUGMENTATIONS[settings.augmentation], config.network.offsets_s
-    network = processes.synchronised(network).to(processes.device)
+    network = cast(SparseSync, processes.synchronised(network).to(processes.device))
     parameters = learning_mode(network, settings.frozen)
     optimizer = torch.optim.Adam(parameters, lr=settings.lr)
     learning = Learning(optimizer, processes, settings.precision, clip_norm=settings.clip_norm)
@@ -330,7 +330,11 @@ def answers(
     network.eval()
     device = next(network.parameters()).device
     take = readers.map if readers is not None else map
-    vis, aud = (each.to(device) for each in stacked(list(take(lambda pair: plain(*pair, reader), pairs))))
+
+    def seen(pair: tuple[Item, Crop]) -> tuple[Tensor, ...]:
+        return plain(*pair, reader)
+
+    vis, aud = (each.to(device) for each in stacked(list(take(seen, pairs))))
     if learning is None:
         return network(vis, aud).float().cpu()
     with learning.autocast():
