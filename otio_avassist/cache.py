@@ -427,7 +427,7 @@ def to_plain(value: Any) -> Any:
     return number if math.isfinite(number) else {TYPE: NUMBER, "number": repr(number)}
 
 
-def from_plain(value: Any, kinds: Mapping[str, type]) -> Any:
+def from_plain(value: Any, kinds: Mapping[str, Callable[..., Any]]) -> Any:
     """What `to_plain` made; of dataclasses only those that are named here are ever built.
 
     Raises:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click  # all else is imported by the command that needs it: --help must come at once
 
 if TYPE_CHECKING:
-    from otio_avassist.pipeline import Report, Settings
+    from otio_avassist.batch import Plan, Planned, Result, Work
+    from otio_avassist.pipeline import Settings, Shared
 
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 MARKERS_ALONE = {".srt", ".vtt", ".csv"}
@@ -173,8 +174,27 @@ LAST_OPTIONS = (
     ),
     click.option("--sidecar", type=A_PATH, metavar="FILE", help=SIDECAR_HELP),
     click.option("--strict", is_flag=True, help="End with 3 when anything is doubtful or was skipped."),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep what was found; see avassist cache."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no table."),
 )
+BATCH_OPTIONS = (
+    click.option(
+        "--jobs", type=click.IntRange(1), metavar="N",
+        help="Timelines at once, which share the cores.  [default: one for two cores]",
+    ),
+    click.option(
+        "--resume", is_flag=True, help="Leave out what an earlier run finished and nobody has changed."
+    ),
+    click.option(
+        "--keep-going/--stop-early", default=True, show_default=True,
+        help="After a timeline that can't be done, go on with the others.",
+    ),
+    click.option("--plan", "only_plan", is_flag=True, help="Say what there is to do, and do nothing."),
+    click.option(
+        "--watch", type=A_PATH, metavar="DIR",
+        help="Do each timeline that appears in this folder, once it is whole, until stopped.",
+    ),
+)  # fmt: skip
 
 
 def _options(*groups: Sequence[Callable]) -> Callable:
@@ -226,11 +246,19 @@ def foley_command(context: click.Context, **options: Any) -> None:
     "--tasks", default="sync", show_default=True, metavar="sync,captions,foley",
     help="Which, separated by commas.",
 )  # fmt: skip
-@_options(SHARED_OPTIONS, LOOKING_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS)
+@_options(
+    SHARED_OPTIONS, BATCH_OPTIONS, LOOKING_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS
+)
 @click.pass_context
-def run(context: click.Context, tasks: str, **options: Any) -> None:
-    """Run several tasks over one or many timelines, folders, or media files."""
-    context.exit(_run_all(tasks=tuple(filter(None, map(str.strip, tasks.split(",")))), **options))
+def run(context: click.Context, tasks: str, watch: Path | None, **options: Any) -> None:
+    """Run several tasks over one or many timelines, folders, or media files.
+
+    Many timelines are planned first, and media that several of them use is looked at once.
+    """
+    wanted = tuple(filter(None, map(str.strip, tasks.split(","))))
+    if watch is not None:
+        context.exit(_watch(watch, tasks=wanted, **options))
+    context.exit(_run_all(tasks=wanted, **options))
 
 
 @avassist.command()
@@ -272,11 +300,11 @@ def review(
 @click.option("--sidecar", type=click.Path(path_type=Path), metavar="FILE", help=SIDECAR_HELP)
 def strip(input_: str, output: str, sidecar: Path | None) -> None:
     """Take back all that avassist ever put in, and restore what it moved."""
-    from otio_avassist import edits, files
+    from otio_avassist import batch, edits, files
 
     files.check_writable(output)
     root = files.read(input_)
-    stripped = edits.strip(root, _record(sidecar, input_))
+    stripped = edits.strip(root, batch.record(sidecar, input_))
     files.write(stripped.timeline, output)
     if not stripped.restored and not stripped.could_not:
         click.echo(f"{input_}: nothing of avassist's is in it, nor in a sidecar beside it", err=True)
@@ -361,9 +389,14 @@ def _run_all(
     reports: Sequence[str],
     dry_run: bool,
     quiet: bool,
+    no_cache: bool = False,
+    jobs: int | None = 1,
+    resume: bool = False,
+    keep_going: bool = True,
+    only_plan: bool = False,
     **options: Any,
 ) -> int:
-    from otio_avassist.errors import AvAssistError, CancelledError, DeviceError, UsageError
+    from otio_avassist import batch, cache, pipeline
 
     sources = _timelines([*inputs, *more_inputs])
     _check_outputs(sources, output, in_place, dry_run, reports)
@@ -371,71 +404,124 @@ def _run_all(
     targets = [
         None if dry_run else source if in_place else _target(source, output, many=many) for source in sources
     ]
-    own_reports = [[_own_report(report, source, many=many) for report in reports] for source in sources]
-    _check_targets(sources, targets, own_reports)
-    codes = []
-    written: list[str] = []
-    for source, target, own in zip(sources, targets, own_reports, strict=True):
-        try:
-            codes.append(_run_one(source, target, own, quiet, written, **options))
-        except (KeyboardInterrupt, CancelledError) as stop:
-            if not written:
-                raise
-            raise CancelledError(f"stopped; written before that: {', '.join(written)}") from stop
-        except (DeviceError, UsageError):
-            raise  # would fail for each of them alike
-        except AvAssistError as error:
-            if len(sources) == 1:
-                raise
-            click.echo(f"avassist: {error}", err=True)
-            codes.append(FAILED)
-    return FAILED if FAILED in codes else max(codes, default=0)
+    _check_targets(sources, targets, reports)
+    shared = pipeline.Shared(None if no_cache else cache.opened())
+    works = [
+        _work(source, target, () if many else reports, **options)
+        for source, target in zip(sources, targets, strict=True)
+    ]
+    if not (many or resume or only_plan):
+        return _run_one(works[0], shared, quiet)
+    if resume and shared.store is None:
+        from otio_avassist.errors import UsageError
+
+        raise UsageError(
+            "--resume asks what earlier runs have kept, and nothing is: without --no-cache, please"
+        )
+    planned = batch.plan(works, shared, resume=resume, at_once=jobs or batch.jobs_at_once(len(works)))
+    if only_plan:
+        click.echo("\n".join(planned.lines()))
+        return FAILED if any(each.state == "unreadable" for each in planned.timelines) else 0
+    return _run_batch(planned, shared, reports, quiet=quiet, keep_going=keep_going)
 
 
-def _run_one(
+def _work(
     source: str,
     target: str | None,
     reports: Sequence[str],
-    quiet: bool,
-    written: list[str],
     *,
     strict: bool,
     accepted_only: bool,
     sidecar: Path | None,
     **options: Any,
-) -> int:
-    """Run over one timeline; `written` grows by the files that stand there afterwards."""
-    from dataclasses import replace
-
-    from otio_avassist import files, pipeline, review
-    from otio_avassist.adapters import report as report_files
-    from otio_avassist.console import progress_bar, show
+) -> Work:
+    from otio_avassist import batch
 
     settings = _settings(source, target, strict=strict, **options)
-    root = files.read(source)
-    record = _record(sidecar, target or source, source)
+    return batch.Work(source, target, settings, sidecar, accepted_only, tuple(reports))
+
+
+def _run_one(work: Work, shared: Shared, quiet: bool) -> int:
+    """Run over one timeline, and show what was found."""
+    from otio_avassist import batch, files
+    from otio_avassist.console import progress_bar, show
+
     with progress_bar(quiet=quiet) as progress:
-        if accepted_only:
-            found = pipeline.look(root, settings, sidecar=record, progress=progress)
-            done = pipeline.settle(root, found, {}, settings, sidecar=record, accepted_only=True)
-        else:
-            done = pipeline.assist(root, settings, sidecar=record, progress=progress)
-    report = replace(done.report, input=source, output=target)
-    if target is not None:
-        files.write(done.timeline, target)
-        written.append(target)
-        _say_lost(report, done.timeline, target)
-        beside = files.sidecar_of(target)
-        if beside is not None and done.sidecar:
-            review.write_sidecar(beside, done.sidecar)
-    for path in reports:
-        report_files.write(report, Path(path))
-        written.append(path)
+        done = batch.run_one(work, shared, progress)
+    for lost in done.lost:
+        click.echo(f"avassist: {lost}", err=True)
     if not quiet:
-        show(report, to_stderr=target == files.STDIO)
-    if report.all_abstained or (strict and report.doubtful):
+        show(done.report, to_stderr=work.target == files.STDIO)
+    if done.report.all_abstained or (work.settings.strict and done.report.doubtful):
         return FOUND_NOTHING
     return 0
+
+
+def _run_batch(
+    planned: Plan, shared: Shared, reports: Sequence[str], *, quiet: bool, keep_going: bool
+) -> int:
+    """Run over many timelines: a line for each, and one report of all."""
+    from otio_avassist import batch
+    from otio_avassist.console import batch_bar, say
+    from otio_avassist.errors import CancelledError
+
+    if not quiet:
+        for line in planned.lines():
+            say(line)
+    written: list[str] = []
+    with batch_bar(planned, quiet=quiet) as (tell, progress):
+        to_do = sum(each.state in ("new", "cached") for each in planned.timelines)
+        at_once = min(planned.at_once, max(1, to_do))
+        executor = batch.Processes(shared.store, at_once) if at_once > 1 else batch.Here(shared, progress)
+
+        def told(each: Planned, result: Result) -> None:
+            written.extend([result["output"]] if result["output"] else [])
+            tell(each, result)
+
+        try:
+            results = batch.run(planned, executor, store=shared.store, keep_going=keep_going, tell=told)
+        except (KeyboardInterrupt, CancelledError) as stop:
+            if not written:
+                raise
+            raise CancelledError(f"stopped; written before that: {', '.join(written)}") from stop
+        finally:
+            executor.close()
+    for lost in (lost for each in results for lost in each.get("lost", ())):
+        click.echo(f"avassist: {lost}", err=True)
+    for path in reports:
+        batch.write_report(results, Path(path), planned)
+    if not quiet:
+        click.echo(batch.summary_line(results), err=True)
+    if len(results) < len(planned.timelines) or any(each["state"] == "failed" for each in results):
+        return FAILED
+    strict = planned.timelines[0].work.settings.strict
+    wanting = any(each["abstained"] or (strict and each["doubtful"]) for each in results)
+    return FOUND_NOTHING if wanting else 0
+
+
+def _watch(folder: Path, output: str | None, inputs: Sequence[str], **options: Any) -> int:
+    """Do what appears in a folder, until somebody stops it."""
+    from otio_avassist import batch
+    from otio_avassist.console import say
+    from otio_avassist.errors import AvAssistError, UsageError
+
+    if output is None or not Path(output).is_dir() or inputs or options["more_inputs"]:
+        raise UsageError("--watch DIR takes its timelines from there, and wants a folder that exists as -o")
+    if Path(output).resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{output}: lies in {folder}, and what comes out would go in again")
+    code = 0
+    try:
+        for new in batch.arrivals(folder, _suffixes()):
+            # Each by itself: one that can't be done holds up none of the others.
+            for name in new:
+                try:
+                    code = max(code, _run_all([name], output=output, **options))
+                except AvAssistError as error:
+                    say(f"avassist: {error}")
+                    code = FAILED
+    except KeyboardInterrupt:
+        say("stopped watching")
+    return code
 
 
 def _settings(
@@ -484,13 +570,14 @@ def _settings(
 
 
 def _timelines(inputs: Sequence[str]) -> list[str]:
-    """The inputs, with folders replaced by the timelines in them."""
+    """The inputs, with folders and patterns replaced by the timelines that they mean."""
+    from otio_avassist.batch import expanded
     from otio_avassist.errors import UsageError
 
     if not inputs:
         raise UsageError("no input: wanted a timeline, a media file, or a folder of timelines")
     found: list[str] = []
-    for name in inputs:
+    for name in (each for pattern in inputs for each in expanded(pattern)):
         if Path(name).is_dir() and Path(name).suffix != ".otiod":
             found += _in_folder(Path(name))
         else:
@@ -499,16 +586,21 @@ def _timelines(inputs: Sequence[str]) -> list[str]:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    import opentimelineio as otio
-
     from otio_avassist.errors import UsageError
 
-    readable = otio.adapters.suffixes_with_defined_adapters(read=True)
-    suffixes = {f".{suffix}" for suffix in readable} - MARKERS_ALONE
+    suffixes = _suffixes()
     names = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     if not names:
         raise UsageError(f"{folder}: no timeline in this folder; wanted one of {', '.join(sorted(suffixes))}")
     return names
+
+
+def _suffixes() -> set[str]:
+    """Of timelines that can be read."""
+    import opentimelineio as otio
+
+    readable = otio.adapters.suffixes_with_defined_adapters(read=True)
+    return {f".{suffix}" for suffix in readable} - MARKERS_ALONE
 
 
 def _check_outputs(
@@ -529,46 +621,25 @@ def _check_outputs(
         check_name(Path(report))
 
 
-def _check_targets(
-    sources: Sequence[str], targets: Sequence[str | None], reports: Sequence[Sequence[str]]
-) -> None:
+def _check_targets(sources: Sequence[str], targets: Sequence[str | None], reports: Sequence[str]) -> None:
     """Refuse now, rather than after an hour of work, what can't be written or would overwrite itself."""
     from otio_avassist import files
     from otio_avassist.errors import UsageError
 
     taken: dict[str, str] = {}
-    for source, target, own in zip(sources, targets, reports, strict=True):
-        if target is not None:
-            files.check_writable(target)
-        for path in (target, *own):
-            if path in (None, files.STDIO):
-                continue
-            files.check_folder(str(path))
-            if taken.setdefault(str(path), source) != source:
-                raise UsageError(
-                    f"{path}: {taken[str(path)]} and {source} would both be written there; run them apart"
-                )
-
-
-def _say_lost(report: Report, root: Any, target: str) -> None:
-    """What of this run's work the format of the file can't say."""
-    from otio_avassist import files
-
-    actions = {line.outcome.action for line in report.findings}
-    lost, there = files.lost_sounds(root, target)
-    if lost and actions != {"captioned"}:
-        click.echo(
-            f"avassist: {target}: this format doesn't hold {lost} of {there} sound clips, so what was mended"
-            " in them, or made, isn't in it; .otio holds them all",
-            err=True,
-        )
-    lost, there = files.lost_markers(root, target)
-    if lost and actions & {"captioned", "marked"}:
-        click.echo(
-            f"avassist: {target}: this format doesn't hold {lost} of {there} markers, so what they say isn't"
-            " in it; .otio holds them all",
-            err=True,
-        )
+    for source, target in zip(sources, targets, strict=True):
+        if target is None:
+            continue
+        files.check_writable(target)
+        if target == files.STDIO:
+            continue
+        files.check_folder(target)
+        if taken.setdefault(target, source) != source:
+            raise UsageError(
+                f"{target}: {taken[target]} and {source} would both be written there; run them apart"
+            )
+    for report in reports:
+        files.check_folder(report)
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -583,27 +654,33 @@ def _target(source: str, output: str | None, *, many: bool) -> str | None:
     return output
 
 
-def _own_report(report: str, source: str, *, many: bool) -> str:
-    """One report a timeline: NAME-of-report.NAME-of-timeline.json where there are many."""
-    path = Path(report)
-    return str(path.with_name(f"{path.stem}.{Path(source).name}{path.suffix}")) if many else report
+@avassist.command(name="cache")
+@click.argument("action", type=click.Choice(["stats", "prune"]), default="stats")
+@click.option(
+    "--to", "most_mb", type=click.FloatRange(0), metavar="MB", help="Prune to so much; 0: all of it."
+)
+@click.option(
+    "--older-than", "days", type=click.FloatRange(0), metavar="DAYS",
+    help="Prune what nobody asked for in so long.",
+)  # fmt: skip
+def cache_command(action: str, most_mb: float | None, days: float | None) -> None:
+    """Say how much is kept of earlier runs, and where, or let some of it go.
 
+    Nothing kept is ever needed: without it, media is looked at again.
+    """
+    from otio_avassist import cache
 
-def _record(named: Path | None, *timelines: str) -> dict[str, Any] | None:
-    """What an earlier run remembered: the sidecar that was named, else the first that stands beside one."""
-    from otio_avassist import files, review
-    from otio_avassist.errors import UsageError
-
-    if named is not None:
-        record = review.read_sidecar(named)
-        if record is None:
-            raise UsageError(f"--sidecar {named}: no such file")
-        return record
-    for beside in map(files.sidecar_of, timelines):
-        record = review.read_sidecar(beside) if beside is not None else None
-        if record is not None:
-            return record
-    return None
+    store = cache.opened()
+    if store is None:
+        click.echo(f"nothing is kept: ${cache.VARIABLE} is off")
+        return
+    if action == "prune":
+        to = None if most_mb is None else round(most_mb * 1e6)
+        gone = store.prune(to, older_than_s=None if days is None else days * 86400)
+        click.echo(f"let go: {gone.files} answers, {gone.bytes / 1e6:.1f} MB")
+    stats = store.stats()
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(stats.kinds.items())) or "nothing"
+    click.echo(f"{store.folder}: {kinds}; {stats.bytes / 1e6:.1f} of {store.most_bytes / 1e6:.0f} MB")
 
 
 @avassist.command(name="bundles")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from otio_avassist.batch import Plan, Planned, Result, Told
     from otio_avassist.findings import CaptionFinding, FoleyFinding, SyncFinding
     from otio_avassist.pipeline import Line, Report
     from otio_avassist.spans import Skipped
@@ -59,6 +60,50 @@ def _bar() -> Iterator[Progress]:
             bar.update(task, completed=done_s, total=total_s or None, description=what[:40] or "done")
 
         yield update
+
+
+@contextlib.contextmanager
+def batch_bar(planned: Plan, *, quiet: bool = False) -> Iterator[tuple[Told, Progress]]:
+    """One bar for all timelines on a terminal, and a line for each that is done.
+
+    Gives who is to be told of results, and of how far the one is that is looked at in this process.
+    """
+    from otio_avassist import batch
+
+    # What is known already takes a moment, too.
+    weights = [sum(each.media_s.values()) + 1.0 for each in planned.timelines]
+    if quiet or not sys.stderr.isatty():
+
+        def tell(each: Planned, result: Result) -> None:
+            if not quiet or result["state"] == "failed":
+                say(f"avassist: {batch.line(result)}" if quiet else batch.line(result))
+
+        yield tell, silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("planned", total=sum(weights))
+        by_source = {
+            each.work.source: weight for each, weight in zip(planned.timelines, weights, strict=True)
+        }
+        done = count = 0.0
+
+        def told(each: Planned, result: Result) -> None:
+            nonlocal done, count
+            done, count = done + by_source[each.work.source], count + 1
+            console.print(batch.line(result), markup=False, highlight=False)
+            of_all = f"{count:.0f} of {len(weights)} timelines"
+            bar.update(task, completed=done, description=of_all)
+
+        def progress(done_s: float, total_s: float, what: str) -> None:
+            mean = sum(weights) / len(weights)
+            bar.update(task, completed=done + mean * (done_s / total_s if total_s else 0.0))
+
+        yield told, progress
 
 
 def _line_a_clip() -> Progress:

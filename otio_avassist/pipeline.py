@@ -226,6 +226,12 @@ class Assisted:
     """What must outlive an editor that drops our metadata; see `review`."""
 
 
+def clips(root: otio.core.SerializableObject, settings: Settings, shared: Shared) -> spans.Spans:
+    """What the first task would look at, and what can't be; only headers of media are read."""
+    timeline = edits.strip(root, None, tasks=settings.tasks).timeline
+    return spans.read_spans(timeline, _locator(settings), shared.probe)
+
+
 def analyse(
     root: otio.core.SerializableObject,
     settings: Settings,

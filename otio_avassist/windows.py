@@ -67,6 +67,8 @@ AHEAD = 6
 """Frames that are decoded ahead: enough to keep the decoder busy, few enough to cost little memory."""
 ONE_PASS_S = 1.0
 """Stretches of one file that start no further apart are read together."""
+DECODER_THREADS = 0
+"""Of one decoder; 0: as many as it likes. Who decodes in several processes at once shares the cores out."""
 MISSING_S = 0.5
 """A stream may end so much before its header says."""
 
@@ -285,6 +287,7 @@ class _Reading:
             video = _picture_stream(container, picture)
             # Whole frames in parallel; slices alone keep one core busy.
             video.thread_type = "AUTO"
+            video.codec_context.thread_count = DECODER_THREADS
             self._streams.append(video)
             self._shown = PictureGrid(
                 self._zero_s + picture.start_s, picture.duration_s,

@@ -369,9 +369,8 @@ def test_an_output_folder_that_is_not_there_is_said_before_any_work(
     assert "r.json" in said
 
 
-@pytest.mark.parametrize("wanted", [["-o", "{out}"], ["--dry-run", "--report", "{out}/r.json"]])
 def test_two_inputs_of_one_name_do_not_overwrite_each_other(
-    project: Path, avassist, tmp_path: Path, capsys, wanted: list[str]
+    project: Path, avassist, tmp_path: Path, capsys
 ) -> None:
     out = tmp_path / "out"
     inputs = [tmp_path / name / "cut.otio" for name in ("monday", "tuesday")]
@@ -379,7 +378,7 @@ def test_two_inputs_of_one_name_do_not_overwrite_each_other(
         each.mkdir()
     for each in inputs:
         each.write_bytes((project / "cut.otio").read_bytes())
-    assert avassist("run", *inputs, *(word.format(out=out) for word in wanted), "-q") == 2
+    assert avassist("run", *inputs, "-o", out, "-q") == 2
     said = capsys.readouterr().err
     assert all(str(each) in said for each in inputs)
     assert list(out.iterdir()) == []
