@@ -853,7 +853,8 @@ def _restore_forgotten(
 
 def _distance(seen: Seen, was: Moved) -> tuple[float, float]:
     """Nearest on the timeline; of those that stand together, nearest to where we left it in its media."""
-    hundredths = round(100 * abs(seen.place.at_s - was.record_start_s))
+    apart_s = abs(seen.place.at_s - was.record_start_s)
+    hundredths = round(100 * apart_s) if math.isfinite(apart_s) else math.inf
     return hundredths, _start_apart(seen.clip, was.after)
 
 

@@ -7,6 +7,8 @@ words of markers.
 
 from __future__ import annotations
 
+import math
+
 import opentimelineio as otio
 import pytest
 
@@ -313,3 +315,12 @@ def test_a_marker_of_somebody_else_is_not_taken_for_a_caption(told) -> None:
     mended.tracks.markers.append(otio.schema.Marker("dog barks", time_range(80, 1)))
     again, _ = tell(through_an_editor(mended), sidecar, on)
     assert names(again) == ["dog barks", "dog barks", "door"]
+
+
+def test_strip_goes_on_where_nobody_can_say_where_a_clip_stands(first) -> None:
+    mended, sidecar = first
+    back = through_an_editor(mended)
+    for row in back.tracks:
+        row.insert(0, gap(math.nan))
+    stripped = edits.strip(back, sidecar)
+    assert starts(stripped.timeline)["slipped.wav"] == 100.625

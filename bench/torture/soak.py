@@ -47,7 +47,9 @@ def run(asked: Asked) -> Outcome:
     opened = [max(each.files for each in part) for part in (begun, done)]
     threads = [max(each.threads for each in part) for part in (begun, done)]
     outcome.figures |= {
-        "memory at the start, MB": round(rss[0], 1), "memory at the end, MB": round(rss[1], 1),
+        "memory at the start, MB": round(rss[0], 1),
+        "memory half way, MB": round(min(each.rss_mb for each in after[len(after) // 2 :][:few]), 1),
+        "memory at the end, MB": round(rss[1], 1),
         "open files at the start": opened[0], "open files at the end": opened[1],
         "threads at the start": threads[0], "threads at the end": threads[1],
     }  # fmt: skip
