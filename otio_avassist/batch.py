@@ -353,13 +353,19 @@ def _to_look_at(work: Work, looked: spans.Spans, shared: pipeline.Shared) -> Ite
         model = shared.opened("sync", settings)
         paired = [each for each in looked.shots if each.picture is not None and each.sound is not None]
         for pool in sync.pool(paired, settings.sync):
-            try:
-                name = sync.heard_name(pool, model, settings.sync)
-            except MediaError:
+            if store is None:
+                yield f"{work.source} {pool.picture.path} {pool.sound.path}", pool.duration_s
                 continue
-            if store is None or not store.has(name):
-                most_s = pool.duration_s if settings.sync.thorough else settings.sync.most_s
-                yield name, min(pool.duration_s, most_s)
+            with contextlib.suppress(MediaError):  # which is said of it when it is looked at
+                name = sync.heard_name(pool, model, settings.sync, store)
+                if store.has(name):
+                    continue
+                # What is seen of all places is weighed anew at least.
+                yield name, 0.0
+                for place in pool.places:
+                    name = sync.place_name(pool, model, settings.sync, place, store)
+                    if not store.has(name):
+                        yield name, place[1] - place[0]
     for task in settings.tasks:
         if task != "sync":
             seconds = sum(each.lead.duration_s for each in looked.shots)

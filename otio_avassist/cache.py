@@ -108,6 +108,7 @@ class Store:
         self.trouble = ""
         """Why it can't be written; empty where it can, or nobody tried."""
         self._written = 0
+        self._facts: dict[str, Any] = {}
         self._memory: OrderedDict[str, Any] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,6 +165,13 @@ class Store:
         while len(self._memory) > REMEMBERED:
             with contextlib.suppress(KeyError):
                 self._memory.popitem(last=False)
+
+    def fact(self, name: str, find: Callable[[], T]) -> T:
+        """What takes a while to find out and stays the same while this store is open; kept in memory only."""
+        if name not in self._facts:
+            self._facts[name] = find()
+        found: T = self._facts[name]
+        return found
 
     def has(self, name: str) -> bool:
         """Whether an answer is kept; nothing is read."""

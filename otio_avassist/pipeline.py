@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -113,6 +113,12 @@ def _nobody(line: Line) -> None:
     """Isn't told anything."""
 
 
+@lru_cache(maxsize=1)
+def _version() -> str:
+    """Of this program; asked once, as it is looked for in files."""
+    return version("otio-avassist")
+
+
 @dataclass(frozen=True)
 class Report:
     """All that a run has to say."""
@@ -129,7 +135,7 @@ class Report:
     start_timecode_s: float
     input: str = ""
     output: str | None = None
-    version: str = field(default_factory=lambda: version("otio-avassist"))
+    version: str = field(default_factory=_version)
     looked_at: int = 0
     """How many shots a task looked at, whether or not it found anything in them; twice for two tasks."""
     unread: bool = False
@@ -681,7 +687,7 @@ def _named_bundle(task: str, settings: Settings) -> Path | None:
 
 
 def _provenance(model: _Asked | None) -> dict[str, str]:
-    made_by = {"version": version("otio-avassist")}
+    made_by = {"version": _version()}
     if model is not None:
         made_by |= {"bundle": model.card.network, "bundle_sha256": model.sha256}
     return made_by

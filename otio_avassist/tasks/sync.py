@@ -352,23 +352,32 @@ def listen(
     if store is None:
         return _climb(each, model, options, tick, None)
     return store.kept(
-        heard_name(each, model, options),
+        heard_name(each, model, options, store),
         lambda: _climb(each, model, options, tick, store),
         _heard_held,
         _heard_of,
     )
 
 
-def heard_name(each: Pool, model: Model | None, options: Options) -> str:
+def heard_name(each: Pool, model: Model | None, options: Options, store: cache.Store) -> str:
     """What the answer for a pool is kept as.
 
     Raises:
         MediaError: its media can't be read.
     """
-    return cache.name_of("heard", _asked_of(each, model), each.places, each.picture.rate, asdict(options))
+    return cache.name_of(
+        "heard", _asked_of(each, model, store), each.places, each.picture.rate, asdict(options)
+    )
 
 
-def _asked_of(each: Pool, model: Model | None) -> list[Any]:
+def place_name(
+    each: Pool, model: Model | None, options: Options, place: tuple[float, float], store: cache.Store
+) -> str:
+    """What is seen and heard in one place is kept as. Raises as `heard_name`."""
+    return cache.name_of("place", _asked_of(each, model, store), place, options.window_every_s)
+
+
+def _asked_of(each: Pool, model: Model | None, store: cache.Store) -> list[Any]:
     """All that any answer about a pool depends on, but for the stretch and the options."""
     picture, sound = each.picture, each.sound
     network: list[Any] = []
@@ -380,7 +389,7 @@ def _asked_of(each: Pool, model: Model | None) -> list[Any]:
         [cache.media_key(sound.path), sound.stream, sound.channel, sound.start_number, sound.sequence_fps],
         each.slip_s,
         network,
-        _lips_by(),
+        store.fact("lips", _lips_by),
     ]
 
 
@@ -670,8 +679,8 @@ class _Look:
         if self._store is None:
             seen = self._watch(start_s, end_s)
         else:
-            every_s = self._options.window_every_s
-            name = cache.name_of("place", _asked_of(self._pool, self._model), start_s, end_s, every_s)
+            place = start_s, end_s
+            name = place_name(self._pool, self._model, self._options, place, self._store)
             seen = self._store.kept(name, lambda: self._watch(start_s, end_s), _seen_held, _seen_of)
         self._watched += seen.watched
         self._watched.sort(key=lambda watched: watched.start_s)
