@@ -114,12 +114,12 @@ def _zip(names: dict[str, str]) -> Callable[[Path], object]:
 
 
 def _bomb(path: Path) -> None:
-    """Two megabytes that unpack to two thousand."""
+    """A few megabytes that unpack to a little more than may be."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open(vetting.PLAYLIST, "w", force_zip64=True) as file,
     ):
-        for _ in range(2 * vetting.LARGEST >> 24):
+        for _ in range((vetting.LARGEST >> 24) + 1):
             file.write(b" " * (1 << 24))
 
 
