@@ -228,7 +228,7 @@ def _mended(edit: MendSound, target: Seen, source: TimeRange) -> Iterator[list[t
         silence = [head, tail] if plays > 0 else [last - first, 0.0]
         parts = [
             (silence[0], False, start.value),
-            (plays, True, wanted + head),
+            (plays, True, wanted + (math.ceil(head * edit.speed - FLOAT_NOISE) if head else 0)),
             (silence[1], False, start.value),
         ]
         yield [

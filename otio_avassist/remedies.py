@@ -328,6 +328,7 @@ def _slip(
     mended = bool(changes) and _may_mend(finding, rate, fix)
     if mended:
         changes = ()
+        against = against or _nowhere(finding, sound, rate)
     if not accepted:
         asked = ("only marked, as asked",) if propose else ()
         against += _unsure(finding, min_confidence) + changes + asked
@@ -367,10 +368,8 @@ def _mend(
     accepted: bool,
 ) -> Outcome:
     """Each piece from elsewhere, all at the speed of the picture's clock."""
-    drift = (finding.drift_ppm or 0.0) * 1e-6 if _drifts(finding, rate) else 0.0
-    later_s = finding.shot.lead.record_start_s - sound.record_start_s
-    offsets = [(0.0, early_s), *((jump.at_s + later_s, jump.audio_early_s) for jump in finding.jumps)]
-    pieces = tuple(SoundPiece(from_s, whole_frames(piece_s, rate) / rate) for from_s, piece_s in offsets)
+    drift = _clock_runs_off_by(finding, rate)
+    pieces = _pieces(finding, sound, early_s, rate)
     done = []
     if drift:
         done.append(f"played at {(1 + drift) * 100:.4f} % of its speed, against the drift")
@@ -383,6 +382,32 @@ def _mend(
     words += "; accepted by a person" if accepted else ""
     edit = MendSound(sound.address, pieces, 1 + drift, sound, note)
     return Outcome("slipped", (edit,), words, first, residual_s)
+
+
+def _clock_runs_off_by(finding: SyncFinding, rate: float) -> float:
+    """Seconds a second, where that comes to anything."""
+    return (finding.drift_ppm or 0.0) * 1e-6 if _drifts(finding, rate) else 0.0
+
+
+def _pieces(finding: SyncFinding, sound: MediaSpan, early_s: float, rate: float) -> tuple[SoundPiece, ...]:
+    later_s = finding.shot.lead.record_start_s - sound.record_start_s
+    offsets = [(0.0, early_s), *((jump.at_s + later_s, jump.audio_early_s) for jump in finding.jumps)]
+    return tuple(SoundPiece(from_s, whole_frames(piece_s, rate) / rate) for from_s, piece_s in offsets)
+
+
+def _nowhere(finding: SyncFinding, sound: MediaSpan, rate: float) -> tuple[str, ...]:
+    """Why a sound can't be mended: no piece of it would play anything."""
+    speed = 1 + _clock_runs_off_by(finding, rate)
+    pieces = _pieces(finding, sound, finding.audio_early_s or 0.0, rate)
+    ends_s = [*(piece.from_s for piece in pieces[1:]), sound.duration_s]
+    end_s = math.inf if sound.media_end_s is None else sound.media_end_s
+    for piece, piece_end_s in zip(pieces, ends_s, strict=True):
+        read_s = sound.start_s + piece.from_s - piece.read_earlier_by_s
+        read_to_s = read_s + (min(piece_end_s, sound.duration_s) - piece.from_s) * speed
+        # To whole frames both ends may lose one, and so may the cut.
+        if min(read_to_s, end_s) - max(read_s, sound.media_start_s) >= 3 / sound.rate:
+            return ()
+    return ("its media has nothing to play there",)
 
 
 def _precision(finding: SyncFinding) -> str:
@@ -429,6 +454,10 @@ def _drifts(finding: SyncFinding, rate: float) -> bool:
     return abs(_drift_s(finding)) * rate >= 0.5
 
 
+LEAST_FRAMES = 2
+"""So many must be left to play; of a part of a clip, rounding may take one of them."""
+
+
 def _impossible(shot: Shot, sound: MediaSpan, early_s: float, *, detach: bool) -> tuple[str, ...]:
     """What not even a person's yes can get past."""
     reasons = []
@@ -438,9 +467,13 @@ def _impossible(shot: Shot, sound: MediaSpan, early_s: float, *, detach: bool) -
         reasons.append("it stands in no timeline that could hold a track for its sound")
     if sound.near_transition:
         reasons.append("a transition stands beside it and needs its handles")
+    rate = float(exact_rate(sound.rate))
     end_s = math.inf if sound.media_end_s is None else sound.media_end_s
     handle_s = sound.start_s - sound.media_start_s if early_s > 0 else end_s - sound.end_s
-    if abs(early_s) - max(0.0, handle_s) > sound.duration_s - 1 / sound.rate:
+    # In whole frames, as it would be slipped: those of a handle are cut off, those of a slip are rounded.
+    slip = abs(whole_frames(early_s, _frame_rate(shot))) / _frame_rate(shot) * rate
+    handle = math.inf if math.isinf(handle_s) else max(0, math.floor(handle_s * rate))
+    if sound.duration_s * rate - max(0.0, slip - handle) < LEAST_FRAMES:
         reasons.append("its media has nothing to play there")
     return tuple(reasons)
 

@@ -159,6 +159,14 @@ def test_what_cannot_be_slipped_is_refused_in_words(cut, words) -> None:
         edits.apply(cut, [slip(cut, 1, 0)])
 
 
+def test_what_is_to_be_slipped_can_be_though_rounding_takes_a_frame_at_either_end() -> None:
+    for tenths in range(70, 100):
+        cut = simple(start=0.9, duration=10)
+        outcome = edits.edit_for(finding(cut, tenths / 250))
+        mended = edits.apply(cut, outcome.edits)
+        assert record_positions(mended)["b.wav"] == pytest.approx(record_positions(cut)["b.wav"])
+
+
 def test_an_address_that_leads_nowhere_is_named() -> None:
     cut = simple()
     edit = replace(slip(cut, 1, 0), address=replace(address(cut, 1, 0), path=(7, 0)))

@@ -113,3 +113,20 @@ def test_pieces_that_somebody_changed_since_stay_and_that_is_said() -> None:
     stripped = edits.strip(done)
     assert len(pieces(stripped.timeline)) == 3
     assert any("cut in pieces" in line for line in stripped.could_not)
+
+
+def test_where_no_piece_has_any_media_it_is_said_and_nothing_is_cut() -> None:
+    cut = simple(start=10, duration=100, available=(0, 110))
+    outcome, done = mended(cut, 3.9, jumps=(Jump(1.0, -4.8),))
+    assert outcome.action == "marked"
+    assert "its media has nothing to play there" in outcome.words
+    assert [each.source_range for each in done.tracks[1]] == [each.source_range for each in cut.tracks[1]]
+
+
+@pytest.mark.parametrize("ppm", [50_000.0, -50_000.0])
+def test_after_silence_sped_sound_sets_in_where_its_media_begins(ppm: float) -> None:
+    _, done = mended(simple(start=20), 3.2, drift_ppm=ppm)
+    silence, sound, *_ = done.tracks[1]
+    # Read 80 frames earlier it would begin 60 frames before its media; sped up it gets there sooner.
+    assert silence.duration().value == {50_000.0: 58, -50_000.0: 64}[ppm]
+    assert 0 <= sound.source_range.start_time.value <= 1
