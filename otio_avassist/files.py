@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import opentimelineio as otio
 
 from otio_avassist import vetting
 from otio_avassist.errors import AvAssistError, MediaError, OutputError, TimelineError, UsageError, first_line
+from otio_avassist.timecodes import exact_rate
 from otio_avassist.whole import replacing, sweep
 
 STDIO = "-"
@@ -25,8 +27,11 @@ TIMELINES = (
 """What a file may hold."""
 
 
-def read(path: str) -> Any:
+def read(path: str, *, edl_rate: float | None = None) -> Any:
     """The root object of a timeline file, of `-` (OTIO JSON on stdin), or of a media file.
+
+    Args:
+        edl_rate: frames per second of an EDL, which doesn't say them; None: as its timecodes look.
 
     Raises:
         TimelineError: no such file, no adapter for it, or the adapter refuses its content.
@@ -41,8 +46,29 @@ def read(path: str) -> Any:
     if _is_timeline(file):
         vetting.check(file)
         adapter = "otio_json" if file.suffix.lower() == ".json" else None
-        return _reading(path, lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter))
+        # 23.976 as people write it isn't a rate that its timecodes know.
+        told = {"rate": float(exact_rate(edl_rate or _edl_rate(file)))} if _is_edl(file) else {}
+        return _reading(path, lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter, **told))
     return _one_shot(file)
+
+
+def _is_edl(file: Path) -> bool:
+    return file.suffix.lower() == ".edl"
+
+
+_EVENT = re.compile(r"^\s*\d+\s.*?((?:\d\d:\d\d:\d\d[:;.,]\d\d\s*){4})$", re.MULTILINE)
+
+
+def _edl_rate(file: Path) -> float:
+    """The lowest usual rate that has every timecode of an EDL's events: OpenTimelineIO takes all for 24.
+
+    Where frames are dropped it is 29.97 or 59.94. What is 24 and what is 23.976 no EDL tells.
+    """
+    events = "".join(_EVENT.findall(file.read_text(encoding="utf-8", errors="replace")))
+    highest = max((int(number) for number in re.findall(r"[:;.,](\d\d)\b(?![:;.,])", events)), default=0)
+    if ";" in events:
+        return 29.97 if highest < 30 else 59.94
+    return float(next((rate for rate in (24, 25, 30, 48, 50, 60) if highest < rate), 24))
 
 
 def _reading(name: str, read_it) -> Any:
@@ -99,13 +125,14 @@ def write(root: Any, path: str) -> None:
     if root is None:
         raise OutputError(f"{path}: there is no timeline to write")
     adapter = _writer(path)
+    check_folder(path)
     if path == STDIO:
         _print(otio.adapters.write_to_string(root, adapter, **_schemas(adapter)) + "\n")
         return
     sweep(Path(path))
     with replacing(Path(path)) as temporary:
-        if adapter == "otioz":
-            temporary.unlink()  # its adapter overwrites nothing
+        if adapter in ("otioz", "otiod"):
+            temporary.unlink()  # their adapters overwrite nothing
         try:
             otio.adapters.write_to_file(root, str(temporary), adapter_name=adapter, **_schemas(adapter))
         except OSError:
@@ -133,8 +160,11 @@ def check_folder(path: str) -> None:
     """Likewise a place.
 
     Raises:
-        OutputError: the folder that the file should stand in isn't there.
+        OutputError: the folder that the file should stand in isn't there, or a folder stands in its place.
     """
+    if path != STDIO and Path(path).is_dir():
+        # Of an .otiod as well: no system puts a full folder in the place of another in one step.
+        raise OutputError(f"{path}: can't be written: a folder of this name stands there already")
     if not Path(path).parent.is_dir():
         raise OutputError(f"{path}: can't be written: there is no folder {Path(path).parent}")
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,14 +33,15 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        _take_mode(path, temporary)
+        if not temporary.is_dir():
+            _take_mode(path, temporary)
         temporary.replace(path)
         temporary = None
     except OSError as error:
         raise OutputError(f"{path}: can't be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 def sweep(path: Path) -> None:
@@ -48,7 +50,15 @@ def sweep(path: Path) -> None:
     for left in path.parent.glob(".*"):
         with contextlib.suppress(FileNotFoundError):  # another process sweeps, too
             if name.fullmatch(left.name) and is_left_over(left):
-                left.unlink()
+                _remove(left)
+
+
+def _remove(path: Path) -> None:
+    """Whatever it is: some formats are folders."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _short(stem: str) -> str:

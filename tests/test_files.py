@@ -10,6 +10,7 @@ import pytest
 
 from otio_avassist import files
 from otio_avassist.errors import OutputError, TimelineError
+from tests.cuts import clip, timeline, track
 
 
 def a_timeline(name: str = "cut") -> otio.schema.Timeline:
@@ -116,3 +117,54 @@ def test_what_holds_no_clips_is_no_timeline(tmp_path: Path) -> None:
     otio.schema.Gap().to_json_file(str(tmp_path / "gap.otio"))
     with pytest.raises(TimelineError, match=r"gap\.otio: holds no timeline, but Gap"):
         files.read(str(tmp_path / "gap.otio"))
+
+
+def test_a_timeline_that_is_a_folder_is_written_once_and_what_stands_there_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.mov").touch()
+    cut = timeline(track("Video", clip("a.mov")))
+    cut.tracks[0][0].media_reference.target_url = str(tmp_path / "a.mov")
+    path = tmp_path / "cut.otiod"
+    files.write(cut, str(path))
+    written = (path / "content.otio").read_bytes()
+    assert [each.name for each in files.read(str(path)).find_clips()] == ["a.mov"]
+    cut.name = "another"
+    with pytest.raises(OutputError, match="a folder of this name stands there"):
+        files.write(cut, str(path))
+    assert (path / "content.otio").read_bytes() == written
+    assert {each.name for each in tmp_path.iterdir()} == {"a.mov", "cut.otiod"}
+
+
+EDL = """TITLE: cut
+001  AX       V     C        {0} {1} 01:00:00:00 01:00:02:00
+* FROM CLIP NAME: 00:00:00:58.mov
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rate"),
+    [
+        ("00:00:01:00", "00:00:03:00", 24),
+        ("00:00:01:24", "00:00:03:24", 25),
+        ("00:00:01:29", "00:00:03:29", 30),
+        ("00:00:01:31", "00:00:03:31", 48),
+        ("00:00:01:49", "00:00:03:49", 50),
+        ("00:00:01:59", "00:00:03:59", 60),
+        ("00:00:01;02", "00:00:03;02", 30000 / 1001),
+        ("00:00:01;58", "00:00:03;58", 60000 / 1001),
+    ],
+)
+def test_an_edl_is_read_at_a_rate_that_has_all_of_its_timecodes(
+    tmp_path: Path, first: str, last: str, rate: float
+) -> None:
+    path = tmp_path / "cut.edl"
+    path.write_text(EDL.format(first, last), encoding="utf-8")
+    [read] = files.read(str(path)).find_clips()
+    assert read.source_range.start_time.rate == pytest.approx(rate)
+    assert read.source_range.duration.to_seconds() == pytest.approx(2, abs=0.003)
+
+
+def test_who_knows_the_rate_of_an_edl_may_say_it(tmp_path: Path) -> None:
+    path = tmp_path / "cut.edl"
+    path.write_text(EDL.format("00:00:01:00", "00:00:03:00"), encoding="utf-8")
+    [read] = files.read(str(path), edl_rate=23.976).find_clips()
+    assert (read.source_range.start_time.value, read.source_range.start_time.rate) == (24, 24000 / 1001)
