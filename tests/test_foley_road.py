@@ -333,7 +333,10 @@ def test_takes_are_not_kept_for_another_judge_of_them(other, project: Path, avas
     assert avassist(*words) == 0
     if other == "another network":
         card = SimpleNamespace(graphs={"main": SimpleNamespace(sha256="f00")})
-        monkeypatch.setattr(pipeline.bundles.Card, "read", lambda folder: card)
+        read_card = pipeline.bundles.Card.read
+        monkeypatch.setattr(
+            pipeline.bundles.Card, "read", lambda folder: card if folder == project else read_card(folder)
+        )
         monkeypatch.setattr(pipeline, "_find_sync", lambda settings: project)
         monkeypatch.setattr(pipeline, "_load_sync", lambda settings: None)
     if other == "another search":
