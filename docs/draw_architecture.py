@@ -11,7 +11,7 @@ from pathlib import Path
 
 PICTURE = Path(__file__).resolve().parent / "images" / "architecture.svg"
 
-WIDTH, HEIGHT = 1140, 570
+WIDTH, HEIGHT = 1140, 600
 LINE = 15
 """Pixels from one line of modules to the next."""
 COLOURS = {
@@ -48,33 +48,50 @@ class Room:
 ROOMS = {
     room.title: room
     for room in (
-        Room("a person's way in", "people", 20, 20, 200, ("cli console demo", "panel diagnosis")),
-        Room("OpenTimelineIO's way in", "people", 640, 20, 190, ("hooks plugin", "config")),
-        Room("the road itself", "people", 340, 20, 180, ("pipeline recall",)),
-        Room("timelines, whole or not", "time", 20, 150, 200, ("files whole",)),
-        Room("shots, in seconds", "time", 20, 270, 200, ("spans places pairing", "urls timecodes wanted")),
+        Room("a person's way in", "people", 20, 20, 180, ("cli console demo", "panel resolve", "diagnosis")),
+        Room("many timelines", "people", 290, 20, 170, ("batch cache",)),
+        Room("the road itself", "people", 550, 20, 170, ("pipeline recall",)),
+        Room("OpenTimelineIO's way in", "people", 820, 20, 190, ("hooks plugin", "config")),
+        Room("timelines, whole or not", "time", 20, 160, 200, ("files whole vetting",)),
+        Room("shots, in seconds", "time", 20, 280, 200, ("spans places pairing", "urls timecodes wanted")),
         Room(
             "pictures and sound",
             "media",
             20,
-            420,
+            430,
             200,
-            ("media windows grids", "features speech", "watching"),
+            ("media windows grids", "features speech", "watching speakers", "probe"),
         ),
         Room(
-            "numbers", "media", 340, 460, 180, ("signals alignment", "energies lips faces", "course moments")
+            "numbers",
+            "media",
+            340,
+            480,
+            180,
+            ("signals alignment", "energies lips faces", "course moments", "laying"),
         ),
-        Room("networks", "network", 340, 290, 180, ("bundles catalogue", "fetch captioner", "generator")),
-        Room("tasks", "judging", 640, 350, 180, ("tasks choice", "ranking wording", "laying library")),
+        Room(
+            "networks",
+            "network",
+            340,
+            280,
+            180,
+            ("bundles sampling", "catalogue fetch", "captioner generator", "wordpiece"),
+        ),
+        Room(
+            "tasks", "judging", 640, 350, 180, ("tasks", "choice wording", "library ranking", "sounds takes")
+        ),
         Room("findings", "judging", 940, 350, 180, ("findings verdicts", "attention")),
         Room("what a person decided", "people", 940, 490, 180, ("review",)),
-        Room("changes of a copy", "time", 640, 150, 180, ("remedies edits", "marks traces")),
-        Room("reports and markers", "people", 940, 150, 180, ("adapters figures", "check")),
+        Room("used everywhere", "people", 640, 520, 180, ("errors progress",)),
+        Room("changes of a copy", "time", 640, 160, 180, ("remedies edits", "marks traces")),
+        Room("reports and markers", "people", 940, 160, 180, ("adapters figures", "check")),
     )
 }
 
 ARROWS = (
-    ("a person's way in", "the road itself", ""),
+    ("a person's way in", "many timelines", ""),
+    ("many timelines", "the road itself", "each"),
     ("OpenTimelineIO's way in", "the road itself", ""),
     ("the road itself", "timelines, whole or not", "walks"),
     ("timelines, whole or not", "shots, in seconds", "a timeline"),
