@@ -76,6 +76,13 @@ def known_options() -> set[str]:
     return found
 
 
+def test_every_key_of_the_hooks_is_on_their_page():
+    from otio_avassist.config import _CONVERTERS
+
+    rows = [line.split("|")[1] for line in text_of("docs/hooks.md").splitlines() if line.startswith("|")]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(_CONVERTERS)
+
+
 def test_a_command_that_is_wrong_is_told():
     def told(block: str) -> None:
         for command in commands.commands(f"text\n\n    {block}\n", "page.md"):

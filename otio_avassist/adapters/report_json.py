@@ -144,7 +144,12 @@ def _sync_facts(report: Report, line: Line, found: SyncFinding) -> dict[str, Any
         "words": outcome.words,
         "drift_ppm": _number(found.drift_ppm),
         "jumps": [
-            {"at_s": _number(jump.at_s), "audio_early_s": _number(jump.audio_early_s)} for jump in found.jumps
+            {
+                "at_s": _number(jump.at_s),
+                "audio_early_s": _number(jump.audio_early_s),
+                "give_or_take_s": _number(jump.give_or_take_s),
+            }
+            for jump in found.jumps
         ],
         "residual_s": _number(found.residual_s),
         "pooled_with": list(found.pooled_with),

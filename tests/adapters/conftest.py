@@ -52,7 +52,7 @@ def early() -> SyncFinding:
         ),
         posterior=Posterior((-0.8, -0.4, 0.0, 0.4, 0.8), (0.02, 0.02, 0.06, 0.85, 0.05)),
         drift_ppm=float(np.float32(145.0)),
-        jumps=(Jump(4.0, 0.2),),
+        jumps=(Jump(4.0, 0.2, 0.5),),
         residual_s=float("nan"),
     )
 

@@ -31,7 +31,7 @@ def test_a_finding_says_where_it_stands_and_how_far_the_sound_is_off(report):
     assert (finding["start_s"], finding["end_s"]) == (10.0, 18.0)  # 0-based, without the start timecode
     assert (finding["audio_early_s"], finding["method"]) == (0.4, "sound-to-sound")
     assert finding["sound"]["media"] == "/nowhere/rec.wav"
-    assert finding["jumps"] == [{"at_s": 4.0, "audio_early_s": 0.2}]
+    assert finding["jumps"] == [{"at_s": 4.0, "audio_early_s": 0.2, "give_or_take_s": 0.5}]
     assert finding["posterior"]["offsets_s"] == [-0.8, -0.4, 0.0, 0.4, 0.8]
     assert [each["method"] for each in finding["evidence"]] == ["container", "sound-to-sound"]
 
