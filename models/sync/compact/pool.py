@@ -8,17 +8,18 @@ several times, whole and through windows that each show a part of it, as if film
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from models.sync.compact import material
-from models.sync.compact.scenes import Scene, render
+from models.data import codecs, noises
+from models.sync.compact import acts, calls, drawing, material, motions, moving, scenes, struck, voiced
 from otio_avassist import energies, windows
 from otio_avassist.energies import BandEnergies, MotionGrid
 
@@ -51,7 +52,7 @@ class Source:
         return Source(self.name, self.moves[:, inside], self.bands[inside])
 
 
-def of_scene(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+def of_scene(scene: scenes.Scene) -> tuple[np.ndarray, np.ndarray]:
     """(moves (T, C, R, W), bands (T, F)) of a rendered scene."""
     ear = BandEnergies(RATE)
     bands = np.concatenate([ear(scene.samples), ear.end()])
@@ -111,7 +112,7 @@ def _windows(name: str) -> list[tuple[float, float, float, float]]:
     return found
 
 
-def scenes(
+def rendered(
     folder: Path, bank: Path, first_seed: int, count: int, *, workers: int = 1, say: Callable[[str], None]
 ) -> list[Source]:
     """`count` scenes from `first_seed` on; those that aren't in `folder` are rendered.
@@ -139,7 +140,7 @@ def _bank(place: Path) -> material.Bank:
 def _render(folder: Path, bank: Path, chunk: tuple[int, int]) -> None:
     first, count = chunk
     held = _bank(bank)
-    looked = [of_scene(render(seed, held)) for seed in range(first, first + count)]
+    looked = [of_scene(scenes.render(seed, held)) for seed in range(first, first + count)]
     path = _path(folder, first, count)
     part = path.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(
@@ -159,7 +160,14 @@ def _read(path: Path, first: int) -> list[Source]:
 
 
 def _path(folder: Path, first: int, count: int) -> Path:
-    return folder / f"{first}-{count}.npz"
+    return folder / f"{first}-{count}-{_made_by()}.npz"
+
+
+@cache
+def _made_by() -> str:
+    """Of the code that draws scenes and looks at them: after a change of it they are rendered anew."""
+    drawn = (acts, calls, codecs, drawing, material, motions, moving, noises, scenes, struck, voiced)
+    return _digest(*(inspect.getsource(each) for each in (*drawn, energies)))
 
 
 def _digest(*words: object) -> str:

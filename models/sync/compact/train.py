@@ -38,16 +38,16 @@ class Settings:
     """All that a run is made of."""
 
     seed: int = 0
-    scenes: int = 2000
+    scenes: int = 3000
     """Rendered scenes that are learnt from."""
-    film_share: float = 0.12
+    film_share: float = 0.2
     """Of windows that are cut from films; the others are cut from scenes."""
     held_out: int = 100
     """Scenes that are looked at on the way."""
     windows_s: tuple[float, ...] = (4.0, 5.0, 6.0, 8.0, 10.0)
     """Lengths that windows are cut to, each step one of them."""
     batch: int = 16
-    steps: int = 4500
+    steps: int = 5000
     round: int = 250
     lr: float = 2e-3
     """After 100 steps of warming up; falls to a fiftieth along a cosine."""
@@ -181,8 +181,8 @@ def main(out: Path, place: Path, seed: int, threads: int, workers: int) -> None:
     torch.set_num_threads(threads)
     settings = replace(Settings(), seed=seed)
     filmed, unseen = films.learnt(place, out / "films"), films.held_out(place, out / "films")
-    rendered = pool.scenes(out / "scenes", place, 0, settings.scenes, workers=workers, say=click.echo)
-    held_out = pool.scenes(
+    rendered = pool.rendered(out / "scenes", place, 0, settings.scenes, workers=workers, say=click.echo)
+    held_out = pool.rendered(
         out / "scenes", place, HELD_OUT_SEED, settings.held_out, workers=workers, say=click.echo
     )
     progress = train(settings, (rendered, filmed), [*held_out, *unseen], out)
