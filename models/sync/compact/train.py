@@ -38,7 +38,7 @@ class Settings:
     """All that a run is made of."""
 
     seed: int = 0
-    scenes: int = 3000
+    scenes: int = 4000
     """Rendered scenes that are learnt from."""
     film_share: float = 0.2
     """Of windows that are cut from films; the others are cut from scenes."""
