@@ -21,6 +21,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.sync import clips, film, road, scenes, speed
 from otio_avassist.tasks import sync
@@ -37,6 +38,9 @@ def main() -> int:
     shared = Path(os.environ.get("AVASSIST_SHARED") or Path(__file__).resolve().parents[3] / "shared")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which: {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and every answer")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="put the figures into those of a training, for the card"
+    )
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="instead of the one that avassist finds")
     parser.add_argument("--clips", type=Path, default=shared / "media", metavar="DIR")
     parser.add_argument("--film", type=Path, metavar="FILE", help="Big Buck Bunny, for instance")
@@ -61,7 +65,21 @@ def main() -> int:
         print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if asked.figures:
+        words = json.loads(asked.figures.read_text("utf-8"))
+        words["figures"] |= {f"bench.sync {name}": _for_a_card(each) for name, each in figures.items()}
+        asked.figures.write_text(json.dumps(words, indent=1) + "\n", encoding="utf-8")
     return 1 if missed else 0
+
+
+def _for_a_card(figures: Any) -> Any:
+    """Without single answers and names, and no finer than the figures are."""
+    if isinstance(figures, dict):
+        left_out = {"answers", "wrong in more than one shift"}
+        return {name: _for_a_card(each) for name, each in figures.items() if name not in left_out}
+    if isinstance(figures, list | tuple):
+        return [_for_a_card(each) for each in figures]
+    return round(figures, 3) if isinstance(figures, float) else figures
 
 
 def _rungs(text: str) -> tuple[str, ...]:

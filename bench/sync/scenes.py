@@ -43,11 +43,20 @@ def _with_real_sounds(place: Path) -> Callable[[int], Any]:
     return lambda seed: scenes.render(seed, bank)
 
 
+def _with_nothing_else(place: Path) -> Callable[[int], Any]:
+    from models.sync.compact import material, scenes
+
+    bank = material.load(place)
+    return lambda seed: scenes.render(seed, bank, scenes.EASY)
+
+
 RENDERERS: Mapping[str, Callable[[Path], Callable[[int], Any]]] = {
     "clips": _with_drawn_sounds,
     "grids": _with_real_sounds,
+    "easy": _with_nothing_else,
 }
-"""What a network eats, by its card -> the scenes that it learnt from, seed by seed."""
+"""What a network eats, by its card -> the scenes that it learnt from, seed by seed; and those with one thing
+that is seen and heard, and nothing beside it."""
 
 
 @dataclass(frozen=True)

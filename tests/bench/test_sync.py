@@ -273,7 +273,10 @@ def test_a_folder_of_clips_is_measured_from_end_to_end(source, tmp_path, monkeyp
     (tmp_path / "manifest.json").write_text(json.dumps({"clips": [entry, {"file": "not-there.mp4"}]}))
     words = ["clips", "--clips", tmp_path, "--rungs", "sound-to-picture", "--processes", "1"]
     monkeypatch.setattr(clips, "OFFSETS_S", np.array([-1.2, 0.0, 0.4]))
-    monkeypatch.setattr("sys.argv", ["bench.sync", *map(str, words), "--json", str(tmp_path / "out.json")])
+    kept = tmp_path / "figures.json"
+    kept.write_text(json.dumps({"figures": {"validation": 1}, "version": "2"}))
+    words += ["--json", tmp_path / "out.json", "--figures", kept]
+    monkeypatch.setattr("sys.argv", ["bench.sync", *map(str, words)])
     command.main()
     told = json.loads((tmp_path / "out.json").read_text())["clips"]
     assert told["whole"]["clips"] == 1
@@ -282,6 +285,11 @@ def test_a_folder_of_clips_is_measured_from_end_to_end(source, tmp_path, monkeyp
     # The only rung that was asked is the baseline itself.
     assert told["whole"]["answers"] == told["motion energy alone"]["answers"]
     assert "every 8 s window" not in told
+    for_a_card = json.loads(kept.read_text())
+    assert for_a_card["version"] == "2"
+    assert set(for_a_card["figures"]) == {"validation", "bench.sync clips"}
+    assert for_a_card["figures"]["bench.sync clips"]["whole"]["clips"] == 1
+    assert "answers" not in json.dumps(for_a_card)
     shown = capsys.readouterr().out
     assert "flashing.mp4" in shown
     assert "whole clips right at least 70%" in shown
