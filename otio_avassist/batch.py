@@ -156,7 +156,7 @@ def run_one(work: Work, shared: pipeline.Shared, progress: Progress = silent) ->
     Raises:
         AvAssistError: what can't be read, run or written.
     """
-    root = files.read(work.source)
+    root = files.read(work.source, edl_rate=work.settings.edl_rate)
     remembered = record(work.sidecar, work.target or work.source, work.source)
     if work.accepted_only:
         found = pipeline.look(root, work.settings, sidecar=remembered, progress=progress, shared=shared)
@@ -328,7 +328,7 @@ def plan(works: Sequence[Work], shared: pipeline.Shared, *, resume: bool = False
 
 def _planned(work: Work, shared: pipeline.Shared, *, resume: bool) -> Planned:
     try:
-        root = files.read(work.source)
+        root = files.read(work.source, edl_rate=work.settings.edl_rate)
         looked = pipeline.clips(root, work.settings, shared)
         name = _finished_name(work, looked) if shared.store is not None and work.target is not None else ""
     except AvAssistError as error:

@@ -40,6 +40,10 @@ def avassist() -> None:
 
 
 A_PATH = click.Path(path_type=Path)
+EDL_RATE = click.option(
+    "--edl-rate", type=click.FloatRange(0, min_open=True), metavar="FPS",
+    help="Frames per second of EDLs, which don't say them.  [default: as their timecodes look]",
+)  # fmt: skip
 
 SHARED_OPTIONS = (
     click.argument("inputs", metavar="INPUT...", nargs=-1),
@@ -64,6 +68,7 @@ LOOKING_OPTIONS = (
         "--map", "path_map", multiple=True, metavar="OLD=NEW",
         help="Media under OLD lies under NEW here (Windows paths too); repeatable.",
     ),
+    EDL_RATE,
     click.option("--bundle", type=A_PATH, help="Folder of the network to ask."),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
@@ -298,12 +303,13 @@ def review(
 @click.argument("input_", metavar="INPUT")
 @click.option("-o", "--output", required=True, metavar="OUTPUT", help="- for stdout.")
 @click.option("--sidecar", type=click.Path(path_type=Path), metavar="FILE", help=SIDECAR_HELP)
-def strip(input_: str, output: str, sidecar: Path | None) -> None:
+@EDL_RATE
+def strip(input_: str, output: str, sidecar: Path | None, edl_rate: float | None) -> None:
     """Take back all that avassist ever put in, and restore what it moved."""
     from otio_avassist import batch, edits, files
 
     files.check_writable(output)
-    root = files.read(input_)
+    root = files.read(input_, edl_rate=edl_rate)
     stripped = edits.strip(root, batch.record(sidecar, input_))
     files.write(stripped.timeline, output)
     if not stripped.restored and not stripped.could_not:
@@ -317,13 +323,14 @@ def strip(input_: str, output: str, sidecar: Path | None) -> None:
 @avassist.command()
 @click.argument("input_", metavar="INPUT")
 @click.option("--for", "editor", required=True, type=click.Choice(["resolve", "premiere", "kdenlive"]))
+@EDL_RATE
 @click.pass_context
-def check(context: click.Context, input_: str, editor: str) -> None:
+def check(context: click.Context, input_: str, editor: str, edl_rate: float | None) -> None:
     """Say what an editor would refuse or drop of a timeline."""
     from otio_avassist import check as checks
     from otio_avassist import files
 
-    problems = checks.check(files.read(input_), editor)
+    problems = checks.check(files.read(input_, edl_rate=edl_rate), editor)
     if Path(input_).suffix.lower() in (".otio", ".json"):
         problems += checks.check_text(files.read_text(Path(input_)), editor)
     for problem in problems:
@@ -531,6 +538,7 @@ def _settings(
     tasks: tuple[str, ...],
     media_root: Sequence[Path],
     path_map: Sequence[str],
+    edl_rate: float | None,
     bundle: Path | None,
     device: str,
     strict: bool,
@@ -553,6 +561,7 @@ def _settings(
         base_dir=Path.cwd() if source == files.STDIO else Path(source).resolve().parent,
         media_root=tuple(media_root),
         path_map=tuple((old, new) for old, _, new in (pair.partition("=") for pair in path_map)),
+        edl_rate=edl_rate,
         bundle=bundle,
         device=device,
         propose=propose,
@@ -759,8 +768,8 @@ def demo(context: click.Context, folder: Path) -> None:
         _run_all(
             inputs=[str(timeline)], more_inputs=[], output=str(mended), in_place=False,
             reports=[str(folder / "report.json"), str(folder / "report.html")], dry_run=False, quiet=False,
-            tasks=("sync",), media_root=(), path_map=(), bundle=None, device="auto", strict=False,
-            sidecar=None, accepted_only=False,
+            tasks=("sync",), media_root=(), path_map=(), edl_rate=None, bundle=None, device="auto",
+            strict=False, sidecar=None, accepted_only=False,
         )
         or demo.verify(mended)
     )  # fmt: skip

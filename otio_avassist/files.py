@@ -46,14 +46,20 @@ def read(path: str, *, edl_rate: float | None = None) -> Any:
     if _is_timeline(file):
         vetting.check(file)
         adapter = "otio_json" if file.suffix.lower() == ".json" else None
-        # 23.976 as people write it isn't a rate that its timecodes know.
-        told = {"rate": float(exact_rate(edl_rate or _edl_rate(file)))} if _is_edl(file) else {}
-        return _reading(path, lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter, **told))
+        return _reading(
+            path,
+            lambda: otio.adapters.read_from_file(str(file), adapter_name=adapter, **_told(file, edl_rate)),
+        )
     return _one_shot(file)
 
 
 def _is_edl(file: Path) -> bool:
     return file.suffix.lower() == ".edl"
+
+
+def _told(file: Path, edl_rate: float | None) -> dict[str, float]:
+    """What the adapter needs to be told; 23.976 as people write it isn't a rate that its timecodes know."""
+    return {"rate": float(exact_rate(edl_rate or _edl_rate(file)))} if _is_edl(file) else {}
 
 
 _EVENT = re.compile(r"^\s*\d+\s.*?((?:\d\d:\d\d:\d\d[:;.,]\d\d\s*){4})$", re.MULTILINE)

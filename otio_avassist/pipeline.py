@@ -64,6 +64,8 @@ class Settings:
     """Folders to search for media that isn't where the timeline says."""
     path_map: tuple[tuple[str, str], ...] = ()
     """(old, new) prefixes of media paths."""
+    edl_rate: float | None = None
+    """Frames per second of timelines that are read from EDLs; None: as their timecodes look."""
     bundle: Path | None = None
     """None: $OTIO_AVASSIST_BUNDLES, then what ships with the plugin."""
     device: str = "auto"

@@ -448,6 +448,35 @@ def test_a_format_that_drops_sound_is_not_passed_over(
     assert "sound clips" not in capsys.readouterr().err
 
 
+@pytest.fixture
+def edl(tmp_path: Path) -> Path:
+    path = tmp_path / "cut.edl"
+    event = "001  AX       V     C        00:00:01:00 00:00:03:00 01:00:00:00 01:00:02:00"
+    path.write_text(f"TITLE: cut\n{event}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("said", "rate"), [((), 24), (("--edl-rate", "50"), 50)])
+@pytest.mark.parametrize("command", ["sync", "run", "strip"])
+def test_an_edl_is_read_at_the_rate_that_was_said(
+    edl: Path, avassist, command: str, said: tuple[str, ...], rate: int
+) -> None:
+    out = edl.parent / "out.otio"
+    avassist(command, edl, "-o", out, *said)  # no media: nothing can be said
+    [clip] = otio.adapters.read_from_file(str(out)).find_clips()
+    assert clip.source_range == otio.opentime.TimeRange(
+        otio.opentime.RationalTime(rate, rate), otio.opentime.RationalTime(2 * rate, rate)
+    )
+
+
+@pytest.mark.parametrize("rate", ["7", "nan"])
+def test_a_rate_that_no_edl_has_is_refused_by_the_name_of_the_file(
+    edl: Path, avassist, capsys, rate: str
+) -> None:
+    assert avassist("check", edl, "--for", "resolve", "--edl-rate", rate) == 1
+    assert "cut.edl" in capsys.readouterr().err
+
+
 # Captions, by a task that says the same of every shot
 
 

@@ -46,7 +46,7 @@ class Session:
             TimelineError: it can't be read, or what stands beside it can't.
         """
         self.path, self.output, self.settings = path, output, settings
-        self.root = files.read(path)
+        self.root = files.read(path, edl_rate=settings.edl_rate)
         self._named = sidecar
         self.sidecar = self._read_sidecar()
         self.entries: dict[str, Entry] = {}

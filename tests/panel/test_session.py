@@ -29,6 +29,12 @@ def of(session: Session, task: str) -> list[str]:
     return [id_ for id_, entry in session.entries.items() if entry.task == task]
 
 
+def test_an_edl_is_read_at_the_rate_that_was_said(tmp_path: Path) -> None:
+    event = "001  AX       V     C        00:00:01:00 00:00:03:00 01:00:00:00 01:00:02:00"
+    (tmp_path / "cut.edl").write_text(f"TITLE: cut\n{event}\n", encoding="utf-8")
+    assert Session(str(tmp_path / "cut.edl"), pipeline.Settings(edl_rate=50)).rate == 50
+
+
 def test_each_change_gives_back_what_stood_before_and_can_be_undone(session: Session) -> None:
     sync, caption, foley = (of(session, task)[0] for task in ("sync", "captions", "foley"))
     changes = [
