@@ -58,10 +58,10 @@ def test_lags_are_compared_as_by_hand():
         )
 
 
-@pytest.mark.parametrize(("lag", "pace"), [(-30, 1.0), (0, 1.0), (17, 1.0), (0, 1.25), (17, 1.25), (-30, 0.8)])
-def test_a_sound_cut_later_is_early_however_fast_it_goes_by(lag, pace):
+@pytest.mark.parametrize("lag", [-30, 0, 17])
+def test_a_sound_cut_later_is_early(lag):
     """What sounds at a moment of the source is heard `lag` frames before it is seen."""
-    found = draw.cut(source(0), np.random.default_rng(1), 150, lag, pace=pace)
+    found = draw.cut(source(0), np.random.default_rng(1), 150, lag)
     assert found is not None
     moves, bands = found
     moved = moves[:, 0].max((1, 2)) > 0.2

@@ -38,16 +38,16 @@ class Settings:
     """All that a run is made of."""
 
     seed: int = 0
-    scenes: int = 4000
+    scenes: int = 2000
     """Rendered scenes that are learnt from."""
-    film_share: float = 0.2
+    film_share: float = 0.12
     """Of windows that are cut from films; the others are cut from scenes."""
     held_out: int = 100
     """Scenes that are looked at on the way."""
     windows_s: tuple[float, ...] = (4.0, 5.0, 6.0, 8.0, 10.0)
     """Lengths that windows are cut to, each step one of them."""
     batch: int = 16
-    steps: int = 5000
+    steps: int = 4500
     round: int = 250
     lr: float = 2e-3
     """After 100 steps of warming up; falls to a fiftieth along a cosine."""
