@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import json
 import logging
@@ -56,6 +57,11 @@ _FATAL = 4
 
 LARGEST = 2 << 30
 """Bytes of a graph: no more fits into the format."""
+MOST_AT_WORK = 8 << 30
+"""Bytes that the networks of a process take on the CPU, weights and all; the published ones need a quarter.
+A few bytes of a graph can ask for any number, and a machine without that much ends whatever it likes."""
+_LARGEST_FOLDED = 64 << 20
+"""Bytes of a constant that is worked out in advance, while a graph is loaded: no weight has so many."""
 
 VARIANTS = ("fp16", "int8")
 """Of one graph, for one device each."""
@@ -314,7 +320,17 @@ _INSTALL_CUDA = "with an NVIDIA card: pip install 'otio-avassist[cuda]'"
 class Model:
     """A network ready to be asked, `model(vis=…, aud=…)["logits"]`, and the device that really runs."""
 
-    def __init__(self, card: Card, sha256: str, session: onnxruntime.InferenceSession, *, bind: bool):
+    def __init__(
+        self,
+        card: Card,
+        sha256: str,
+        session: onnxruntime.InferenceSession,
+        *,
+        bind: bool,
+        lean: bool = False,
+    ):
+        import onnxruntime as ort
+
         self.card = card
         self.sha256 = sha256
         """Of the graph that runs."""
@@ -323,6 +339,9 @@ class Model:
         self._session = session
         self._types = {each.name: _NUMPY_TYPES[each.type] for each in session.get_inputs()}
         self._bound: dict[str, Any] | None = {} if bind else None
+        self._how = ort.RunOptions()
+        if lean and _bounded():
+            self._how.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     @property
     def batch(self) -> int:
@@ -360,7 +379,7 @@ class Model:
         arrays = {name: np.ascontiguousarray(value, self._types[name]) for name, value in inputs.items()}
         try:
             if self._bound is None:
-                outputs = self._session.run(list(names), arrays)
+                outputs = self._session.run(list(names), arrays, self._how)
             else:
                 outputs = self._run_bound(names, arrays)
         except Exception as error:  # onnxruntime's own have no common base
@@ -546,6 +565,7 @@ def load(
         wanted.sha256,
         session,
         bind=session.get_providers()[0] == "CUDAExecutionProvider" if bind is None else bind,
+        lean=wanted.lean,
     )
     log.info("%s runs on %s%s", card.network, model.device, _fallback(providers, session.get_providers()))
     return model
@@ -741,10 +761,15 @@ def _session(
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the hashed file are nobody's word: onnxruntime looks for them where nothing can be.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    # Grows by doubling, and never shrinks.
+    # What onnxruntime keeps for the next answer; where it is bounded, lean graphs give it back after each.
     options.enable_cpu_mem_arena = not lean
-    # DirectML refuses sessions with it.
-    options.enable_mem_pattern = "DmlExecutionProvider" not in providers
+    if _bounded():
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry(
+        "optimization.constant_folding_max_output_size_in_bytes", str(_LARGEST_FOLDED)
+    )
+    # DirectML refuses sessions with it; planned ahead, a lean graph takes more.
+    options.enable_mem_pattern = not lean and "DmlExecutionProvider" not in providers
     with _quiet_stdout():
         if "CUDAExecutionProvider" in providers:
             ort.preload_dlls()
@@ -757,6 +782,22 @@ def _session(
     # Kept for that fallback alone, for as long as the session lives: weights would be there twice.
     session._model_bytes = None
     return session
+
+
+@functools.lru_cache(maxsize=1)
+def _bounded() -> bool:
+    """Let all sessions of this process share memory that ends somewhere; False where that can't be had."""
+    import onnxruntime as ort
+
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    # Grows by what is asked for: doubling would take twice what is needed.
+    bound = ort.OrtArenaCfg({"max_mem": MOST_AT_WORK, "arena_extend_strategy": 1})
+    try:
+        ort.create_and_register_allocator(place, bound)
+    except Exception as error:  # onnxruntime's own have no common base
+        log.info("networks may take all memory there is: %s", first_line(error))
+        return False
+    return True
 
 
 def _usable_cpus() -> int:

@@ -241,6 +241,47 @@ def test_a_lean_graph_gives_memory_back(tmp_path, lean):
     np.testing.assert_array_equal(model(x=np.ones((1, 3)))["logits"], [[2, 2, 2]])
 
 
+GROWN_MB = 256
+GROWING = f"""
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[1, 1] x) => (float[1, 1] logits) <int64[2] shape = {{1, {GROWN_MB << 18}}}>
+{{ grown = Expand(x, shape)  logits = ReduceMax<axes = [1]>(grown) }}
+"""
+ASKING = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from otio_avassist import bundles
+from otio_avassist.errors import BundleError
+
+bundles.MOST_AT_WORK = {GROWN_MB // 4} << 20
+for folder in map(Path, sys.argv[1:]):
+    model = bundles.load(folder, device="cpu")
+    try:
+        model(x=np.ones((1, int(model.card.version)), np.float32))
+        print("answered")
+    except BundleError as error:
+        print(error)
+"""
+
+
+def test_a_graph_that_grows_while_it_is_asked_is_stopped_by_its_name(tmp_path):
+    """In a process of its own: the bound is set once in each."""
+    folders = [
+        make_bundle(tmp_path / "grows", GROWING, version="1", classes=()),
+        make_bundle(tmp_path / "lean", GROWING, version="1", classes=()),
+        make_bundle(tmp_path / "small", version="3"),
+    ]
+    rewrite(folders[1], lambda card: card["graphs"]["main"].update(lean=True))
+    done = subprocess.run(
+        [sys.executable, "-c", ASKING, *map(str, folders)], capture_output=True, text=True, check=True
+    )
+    grows, lean, small = done.stdout.splitlines()
+    assert grows.startswith("doubler on cpu: ")
+    assert lean.startswith("doubler on cpu: ")
+    assert small == "answered"
+
+
 HEADS, WIDTH = 2, 8
 ATTENTION = f"""
 <ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
