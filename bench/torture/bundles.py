@@ -9,12 +9,14 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.torture.outcome import Asked, Outcome
-from bench.torture.watched import Watched
+from bench.torture.watched import CHECKOUT, Watched
 
 TEN_GB = 10 << 30
 FLOATS_OF_TEN_GB = TEN_GB // 4
@@ -49,7 +51,27 @@ def run(asked: Asked) -> Outcome:
             outcome.count("refused by name" if not trouble else "let pass, or not named")
             if (asked.folder / "touched").exists():
                 outcome.failed.append(f"{name}: ran code of the bundle")
+    if asked.case is None and asked.count is None:
+        outcome.wanted += 1
+        outcome.judge("a pickle as a checkpoint", _imported(asked.folder))
     return outcome
+
+
+def _imported(around: Path) -> str:
+    """What is wrong with the refusal of a checkpoint that has a function called; importing wants PyTorch."""
+    checkpoint = around / "released.pt"
+    checkpoint.write_bytes(pickle.dumps({"model": _Touch(around / "touched")}))
+    words = ["import", "sparsesync", "--checkpoint", str(checkpoint), "--out", str(around / "imported")]
+    done = subprocess.run(
+        [sys.executable, "-m", "export", *words], capture_output=True, text=True, check=False, cwd=CHECKOUT
+    )
+    if "No module named 'torch'" in done.stderr:
+        return ""
+    if (around / "touched").exists() or (around / "imported").exists():
+        return "was run, or imported"
+    if done.returncode != 1 or f"{checkpoint}: holds {os.name}.mkdir" not in done.stderr:
+        return f"isn't refused by its name and that of the function: {done.stderr[-300:]}"
+    return ""
 
 
 def _quietly(ended: Any) -> str:

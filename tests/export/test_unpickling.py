@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from export.__main__ import cli  # noqa: E402
 from export.unpickling import Settings, read  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
 
@@ -104,6 +106,28 @@ def test_what_is_not_data_is_refused_by_name_and_never_run(
     with pytest.raises(CheckpointError, match=rf"best\.pt: holds {name}, which isn't data"):
         read(path)
     assert not (tmp_path / "WAS_HERE").exists()
+
+
+FILES = {
+    "bmt": ("captioner",),
+    "mdvc": ("checkpoint", "speech-vocabulary", "vocabulary"),
+    "specvqgan": ("transformer",),
+    "sparsesync": ("checkpoint",),
+}
+
+
+@ZIP_OR_OLD
+@pytest.mark.parametrize("name", FILES)
+def test_no_import_runs_what_a_checkpoint_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_zip: bool, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "best.pt", {"model": Calls(os.mkdir, "WAS_HERE")}, as_zip)
+    files = [word for file in FILES[name] for word in (f"--{file}", str(path))]
+    done = CliRunner().invoke(cli, ["import", name, *files, "--out", str(tmp_path / "bundle")])
+    assert isinstance(done.exception, CheckpointError)
+    assert f"best.pt: holds {os.name}.mkdir, which isn't data" in str(done.exception)
+    assert {each.name for each in tmp_path.iterdir()} == {"best.pt"}
 
 
 class Numbers:
