@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -48,6 +48,7 @@ from otio_avassist.traces import (
     is_our_marker,
     is_our_sound,
     is_our_track,
+    note_of,
     short_name,
     tag_of,
     task_of,
@@ -89,10 +90,16 @@ def apply(
     Raises:
         TimelineError: an edit can't be made: no such clip, a transition beside it, no media to play there.
     """
-    copy, _, _ = _taken_back(root, None, tasks)
-    seen = {each.address.path: each for each in places.walk(copy)}
+    taken = _taken_back(root, None, tasks)
+    make(taken.timeline, edits)
+    return taken.timeline
+
+
+def make(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> None:
+    """Make these edits in `root` itself, where none of the same tasks have been made; raises as `apply`."""
+    seen = {each.place.path: each for each in places.walk(root)}
     targets = [(edit, _target(edit, seen)) for edit in edits]
-    timelines = _Timelines(copy, tuple(seen.values()))
+    timelines = _Timelines(root, tuple(seen.values()))
     tracks, markers = _NewTracks(timelines), _NewMarkers(timelines)
     for edit, target in targets:
         match edit:
@@ -108,7 +115,6 @@ def apply(
             _slip(edit, target)
         elif isinstance(edit, MendSound):
             _mend(edit, target)
-    return copy
 
 
 def _target(edit: Edit, seen: Mapping[tuple[int, ...], Seen]) -> Seen:
@@ -141,7 +147,7 @@ def _slip(edit: SlipSound, target: Seen) -> None:
         task=str(edit.note.get("task", "sync")),
     )
     clip.source_range = slipped.source
-    kept = places.plain(clip.metadata.get(NAMESPACE))  # decisions, where the clip is the root
+    kept = note_of(clip)  # decisions, where the clip is the root
     clip.metadata[NAMESPACE] = {**kept, **edit.note, "finding": was.finding, **was.past()}
     gaps = [(slipped.gap_before, 0), (slipped.gap_after, 1)]
     if all(length.value == 0 for length, _ in gaps):
@@ -196,7 +202,7 @@ def _mend(edit: MendSound, target: Seen) -> None:
             piece.metadata[NAMESPACE] = _identity(edit.note)
             del piece.markers[:]
         made.append(piece)
-    kept = places.plain(clip.metadata.get(NAMESPACE))
+    kept = note_of(clip)
     clip.source_range = ranges[0]
     clip.metadata[NAMESPACE] = {**kept, **edit.note, "finding": was.finding, **was.past()}
     if made:
@@ -575,16 +581,16 @@ def strip(
         sidecar: what `review` kept beside the timeline; restores what an editor made nameless.
         tasks: only what these did is taken back, and decisions stay; None: all of it, and they too.
     """
-    copy, restored, could_not = _taken_back(root, sidecar, tasks)
-    for item in everything(copy):
-        if NAMESPACE in item.metadata and (tasks is None or task_of(item) in tasks):
+    taken = _taken_back(root, sidecar, tasks)
+    for item in taken.noted:
+        if NAMESPACE in places.keys(item.metadata) and (tasks is None or task_of(item) in tasks):
             _forget(item, decisions=tasks is None)
-    return Stripped(copy, tuple(restored), tuple(could_not))
+    return Stripped(taken.timeline, tuple(taken.restored), tuple(taken.could_not))
 
 
 def _forget(item: Any, *, decisions: bool) -> None:
     """Take away what we wrote into an object's metadata; decisions only where that is asked for."""
-    ours = places.plain(item.metadata[NAMESPACE])
+    ours = note_of(item)
     if "findings" in ours and not decisions:
         item.metadata[NAMESPACE] = {"findings": ours["findings"]}
     else:
@@ -638,7 +644,10 @@ class Moved:
             "record_start_s": self.record_start_s,
             "task": self.task,
         }
-        return {**which, **json.loads(otio.core.serialize_json_to_string(self.past(), indent=0))}
+        past = self.past()
+        for each in past.values():
+            each["source_range"] = _range_to_json(each["source_range"])
+        return {**which, **past}
 
     @classmethod
     def from_json(cls, value: Any) -> Moved | None:
@@ -654,8 +663,10 @@ class Moved:
     @classmethod
     def of_clip(cls, seen: Seen) -> Moved | None:
         """What the clip's metadata says; None where it isn't moved."""
-        ours = places.plain(seen.clip.metadata.get(NAMESPACE))
-        before, after = places.plain(ours.get("before")), places.plain(ours.get("after"))
+        ours = note_of(seen.clip)
+        if "before" not in ours:
+            return None
+        before, after = places.plain(ours["before"]), places.plain(ours.get("after"))
         try:
             return cls._of(ours, seen.address.clip, media_name(seen.clip), seen.place.at_s, before, after)
         except (KeyError, TypeError, ValueError):
@@ -673,6 +684,17 @@ class Moved:
             str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task,
             float(after.get("speed", 1.0)), (int(before_it), int(after_it)),
         )  # fmt: skip
+
+
+def _range_to_json(extent: TimeRange | None) -> dict[str, Any] | None:
+    """As OpenTimelineIO's own files have it."""
+    if extent is None:
+        return None
+    times = {
+        name: {"OTIO_SCHEMA": "RationalTime.1", "rate": time.rate, "value": time.value}
+        for name, time in (("duration", extent.duration), ("start_time", extent.start_time))
+    }
+    return {"OTIO_SCHEMA": "TimeRange.1", **times}
 
 
 def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
@@ -728,26 +750,38 @@ def laid(root: otio.core.SerializableObject) -> tuple[Laid, ...]:
         )
         for item in everything(root)
         if isinstance(item, otio.core.Item)
-        for marker in item.markers
+        for marker in item.markers[:]
         if finding_of(marker) and not has_tag(marker.name)
     )
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """A copy without the work of some tasks; decisions in the root stay."""
+
+    timeline: Any
+    noted: list[Any]
+    """What had metadata of ours, some of which may still have it."""
+    restored: list[str] = field(default_factory=list)
+    could_not: list[str] = field(default_factory=list)
+
+
 def _taken_back(
     root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None, tasks: Collection[str] | None
-) -> tuple[Any, list[str], list[str]]:
-    """(copy without the work of these tasks, what was restored, what wasn't); decisions in the root stay."""
+) -> _Taken:
     copy = root.deepcopy()
-    restored: list[str] = []
-    could_not: list[str] = []
-    known = {was.finding for was in moved(copy)}
-    _remove_markers(copy, tasks, list(_kept(sidecar, "laid", Laid, tasks)), restored)
-    _remove_tracks(copy, tasks, restored, could_not)
-    for seen in list(places.walk(copy)):
-        _restore(seen, tasks, restored, could_not)
-    forgotten = [was for was in _kept(sidecar, "moved", Moved, tasks) if was.finding not in known]
-    _restore_forgotten(copy, forgotten, restored, could_not)
-    return copy, restored, could_not
+    items = list(everything(copy))
+    taken = _Taken(copy, [each for each in items if NAMESPACE in places.keys(each.metadata)])
+    past = list(_kept(sidecar, "moved", Moved, tasks))
+    known = {was.finding for was in moved(copy)} if past else set()
+    _remove_markers(items, tasks, list(_kept(sidecar, "laid", Laid, tasks)), taken.restored)
+    _remove_tracks(items, tasks, taken.restored, taken.could_not)
+    if any(isinstance(each, otio.schema.Clip) for each in taken.noted):
+        for seen in places.walk(copy):
+            _restore(seen, tasks, taken.restored, taken.could_not)
+    if forgotten := [was for was in past if was.finding not in known]:
+        _restore_forgotten(copy, forgotten, taken.restored, taken.could_not)
+    return taken
 
 
 _Kept = TypeVar("_Kept", Moved, Laid)
@@ -765,23 +799,27 @@ def _kept(
 
 
 def _remove_markers(
-    root: Any, tasks: Collection[str] | None, kept: Sequence[Laid], restored: list[str]
+    items: Iterable[Any], tasks: Collection[str] | None, kept: Iterable[Laid], restored: list[str]
 ) -> None:
-    for item in everything(root):
+    named: dict[str, list[Laid]] = defaultdict(list)
+    for each in kept:
+        named[each.name].append(each)
+    for item in items:
         if not isinstance(item, otio.core.Item):
             continue
-        for index in reversed(range(len(item.markers))):
-            marker = item.markers[index]
+        markers = item.markers
+        for index in reversed(range(len(markers))):
+            marker = markers[index]
             ours = is_our_marker(marker) and (tasks is None or task_of(marker) in tasks)
-            if ours or any(each.is_it(marker) for each in kept):
+            if ours or any(each.is_it(marker) for each in named.get(marker.name, ())):
                 restored.append(f"took away the marker {marker.name!r}")
-                del item.markers[index]
+                del markers[index]
 
 
 def _remove_tracks(
-    root: Any, tasks: Collection[str] | None, restored: list[str], could_not: list[str]
+    items: Iterable[Any], tasks: Collection[str] | None, restored: list[str], could_not: list[str]
 ) -> None:
-    for stack in [each for each in everything(root) if isinstance(each, otio.schema.Stack)]:
+    for stack in [each for each in items if isinstance(each, otio.schema.Stack)]:
         for index in reversed(range(len(stack))):
             track = stack[index]
             if not is_our_track(track) or (tasks is not None and task_of(track) not in tasks):

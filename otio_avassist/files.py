@@ -93,7 +93,17 @@ def _reading(name: str, read_it) -> Any:
 
 def _is_timeline(file: Path) -> bool:
     suffix = file.suffix.lower().lstrip(".")
-    return suffix == "json" or suffix in otio.adapters.suffixes_with_defined_adapters(read=True)
+    return suffix == "json" or _adapter(suffix, "read") is not None
+
+
+def _adapter(suffix: str, feature: str) -> str | None:
+    """Name of the adapter that reads or writes files of this suffix; None: there is none.
+
+    OpenTimelineIO's own list of all that do imports each of its plugins, which takes half a second.
+    """
+    manifest = otio.plugins.ActiveManifest()
+    alike = [each for each in manifest.adapters if suffix in each.suffixes and each.has_feature(feature)]
+    return str(alike[0].name) if alike else None
 
 
 def _one_shot(file: Path) -> otio.schema.Timeline:
@@ -222,10 +232,10 @@ def _writer(path: str) -> str:
     suffix = "" if path == STDIO else Path(path).suffix.lstrip(".")
     if not suffix:
         return "otio_json"
-    known = otio.adapters.suffixes_with_defined_adapters(write=True)
-    if suffix not in known:
-        raise UsageError(f"{path}: no timeline is written as .{suffix}; there is: {', '.join(sorted(known))}")
-    return str(otio.adapters.from_filepath(path).name)
+    if (adapter := _adapter(suffix, "write")) is None:
+        known = ", ".join(sorted(otio.adapters.suffixes_with_defined_adapters(write=True)))
+        raise UsageError(f"{path}: no timeline is written as .{suffix}; there is: {known}")
+    return adapter
 
 
 def _print(text: str) -> None:

@@ -7,6 +7,8 @@ have several sounds. Knows seconds and files, neither OpenTimelineIO nor what th
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -56,16 +58,56 @@ class Pair:
     why_alone: str = ""
 
 
+class _Clips:
+    """Pictures or sounds, found by what might pair them; a film has thousands."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self.clips = clips
+        self.linked: dict[Hashable, list[Clip]] = defaultdict(list)
+        for each in clips:
+            if each.link is not None:
+                self.linked[each.link].append(each)
+        lengths_s = [end - start for start, end in (each.record for each in clips) if start < end]
+        self._slot_s = max(sum(lengths_s) / len(lengths_s), _SLOT_S) if lengths_s else _SLOT_S
+        self._slots: dict[int, list[int]] = defaultdict(list)
+        """Numbers of the clips that stand in each slot of the timeline: two for each clip on average."""
+        self._nowhere: list[int] = []
+        """Of those that stand anywhere, as nobody can say where."""
+        for number, each in enumerate(clips):
+            if all(map(math.isfinite, each.record)):
+                for slot in self._slots_of(each):
+                    self._slots[slot].append(number)
+            else:
+                self._nowhere.append(number)
+
+    def near(self, clip: Clip) -> Sequence[Clip]:
+        """All that may stand over or under a clip, and some that don't."""
+        if not all(map(math.isfinite, clip.record)):
+            return self.clips
+        slots = self._slots_of(clip)
+        there = self._slots if len(slots) > len(self._slots) else slots
+        numbers = {number for slot in there for number in self._slots.get(slot, ())}
+        return [self.clips[number] for number in sorted(numbers.union(self._nowhere))]
+
+    def _slots_of(self, clip: Clip) -> range:
+        start, end = (math.floor(each / self._slot_s) for each in clip.record)
+        return range(start, end + 1)
+
+
+_SLOT_S = 0.001
+"""At least, so that clips of hardly any length don't fill a day with slots."""
+
+
 def pair(clips: Sequence[Clip]) -> list[Pair]:
     """Every clip with a span, in at least one pair; sounds in one only."""
-    pictures = [each for each in clips if each.kind != "sound"]
-    sounds = [each for each in clips if each.kind == "sound"]
-    pairs = _keep_the_best([_pair_sound(each, pictures) for each in sounds if each.span is not None])
+    pictures = _Clips([each for each in clips if each.kind != "sound"])
+    sounds = _Clips([each for each in clips if each.kind == "sound"])
+    pairs = _keep_the_best([_pair_sound(each, pictures) for each in sounds.clips if each.span is not None])
     taken = {each.picture.path for each in pairs if each.picture is not None}
     heard = {each.sound.path for each in pairs if each.picture is not None and each.sound is not None}
     return pairs + [
         _picture_without(each, sounds, heard)
-        for each in pictures
+        for each in pictures.clips
         if each.span is not None and each.path not in taken
     ]
 
@@ -75,19 +117,18 @@ def overlap(one: Clip, other: Clip) -> tuple[float, float]:
     return max(one.record[0], other.record[0]), min(one.record[1], other.record[1])
 
 
-def _pair_sound(sound: Clip, pictures: Sequence[Clip]) -> Pair:
-    usable = [each for each in pictures if each.span is not None]
-    if sound.link is not None:
-        if linked := _nearest(sound, [each for each in usable if each.link == sound.link]):
-            return Pair(linked, sound, "link group")
-        if partner := _linked_left_out(sound, pictures):
-            return Pair(None, sound, "alone", partner)
+def _pair_sound(sound: Clip, pictures: _Clips) -> Pair:
+    linked = pictures.linked.get(sound.link, ()) if sound.link is not None else ()
+    if found := _nearest(sound, [each for each in linked if each.span is not None]):
+        return Pair(found, sound, "link group")
+    if partner := _linked_left_out(sound, linked):
+        return Pair(None, sound, "alone", partner)
     assert sound.span is not None
+    over = pictures.near(sound)
     path = sound.span.path
-    same = [each for each in usable if each.span is not None and each.span.path == path]
-    if found := _nearest(sound, same):
+    if found := _nearest(sound, [each for each in over if each.span is not None and each.span.path == path]):
         return Pair(found, sound, "same media")
-    return _pair_recorder(sound, [each for each in pictures if each.plays and _lies_under(sound, each)])
+    return _pair_recorder(sound, [each for each in over if each.plays and _lies_under(sound, each)])
 
 
 def _nearest(sound: Clip, pictures: Sequence[Clip]) -> Clip | None:
@@ -154,9 +195,10 @@ def _fit(picture: Clip, sound: Clip) -> tuple[float, int]:
     return round(_overlap_s(picture, sound), 3), -abs(sound.track_index - picture.track_index)
 
 
-def _picture_without(picture: Clip, sounds: Sequence[Clip], heard: set[Path]) -> Pair:
+def _picture_without(picture: Clip, sounds: _Clips, heard: set[Path]) -> Pair:
     """A picture that no sound was paired with: its own sound, or alone with the reason."""
-    why = _linked_left_out(picture, sounds) or _sound_under(picture, sounds, heard)
+    linked = sounds.linked.get(picture.link, ()) if picture.link is not None else ()
+    why = _linked_left_out(picture, linked) or _sound_under(picture, sounds.near(picture), heard)
     if not why and picture.sounding:
         return Pair(picture, None, "own sound")
     nothing = "no sound anywhere: its file has none and no sound clip lies under it"
@@ -176,11 +218,10 @@ def _sound_under(picture: Clip, sounds: Sequence[Clip], heard: set[Path]) -> str
     return f"nothing tells whether the sound under it, {nearest.name}, belongs to it"
 
 
-def _linked_left_out(clip: Clip, others: Sequence[Clip]) -> str:
+def _linked_left_out(clip: Clip, linked: Sequence[Clip]) -> str:
     """Why a clip's linked partner can't be looked at: whatever else lies over or under it is a stranger."""
-    for other in others:
-        linked = clip.link is not None and other.link == clip.link
-        if linked and other.span is None and other.plays and _overlap_s(other, clip) > 0:
+    for other in linked:
+        if other.span is None and other.plays and _overlap_s(other, clip) > 0:
             return f"its linked clip is left out: {other.name} {other.reason}"
     return ""
 

@@ -384,7 +384,7 @@ def _walk(
         skipped += [each for passed in passed_over for each in _skipped(passed)]
         lines += led_to
         changes = [edit for line in led_to for edit in line.outcome.edits]
-        timeline = edits.apply(timeline, changes, tasks=(task,))
+        edits.make(timeline, changes)
     networks = [each for network in asked.values() for each in _with_needs(network)]
     if isinstance(judge := getattr(asked.get("foley"), "in_step", None), _InStep):
         networks += [each for each in (judge.network,) if each is not None]
@@ -448,8 +448,14 @@ def _stretch(span: spans.MediaSpan) -> windows.Stretch:
 
 
 def _speller(timeline: otio.core.SerializableObject, settings: Settings) -> Callable[[Path], str]:
-    theirs = [places.url_of(each.clip.media_reference) for each in places.walk(timeline)]
-    return urls.speller([url for url in theirs if url], settings.output_dir, settings.path_map)
+    """How new files are named in the timeline: as those that are in it; looked at when there is a new one."""
+
+    @lru_cache(maxsize=1)
+    def speller() -> Callable[[Path], str]:
+        theirs = [places.url_of(each.clip.media_reference) for each in places.walk(timeline)]
+        return urls.speller([url for url in theirs if url], settings.output_dir, settings.path_map)
+
+    return lambda path: speller()(path)
 
 
 def _named(network: _Asked) -> dict[str, str]:

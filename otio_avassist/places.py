@@ -8,10 +8,13 @@ as an exception.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import PureWindowsPath
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import opentimelineio as otio
 
@@ -37,8 +40,7 @@ class Address:
     """Position among the track's children."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an item stands; handed down, and made more precise, as the walk descends."""
 
     at_s: float = 0.0
@@ -64,7 +66,7 @@ class Place:
 
     def left_out(self, why_not: str, *, plays: bool = True) -> Place:
         """The outermost reason stands; what is hidden once stays hidden."""
-        return replace(self, why_not=self.why_not or why_not, plays=self.plays and (plays or not why_not))
+        return self._replace(why_not=self.why_not or why_not, plays=self.plays and (plays or not why_not))
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Seen:
     duration_s: float | None
     """As the timeline plays it, hidden parts included; None: as long as its media."""
 
-    @property
+    @cached_property
     def address(self) -> Address:
         place = self.place
         name = self.clip.name or media_name(self.clip)
@@ -118,7 +120,12 @@ _CENTURY_S = 3.2e9
 
 def media_name(clip: otio.schema.Clip) -> str:
     """The file name of a clip's media, whatever system its path was written on."""
-    return PureWindowsPath(path_from_url(url_of(clip.media_reference))).name
+    return _file_name(url_of(clip.media_reference))
+
+
+@lru_cache(maxsize=10_000)
+def _file_name(url: str) -> str:
+    return PureWindowsPath(path_from_url(url)).name
 
 
 def url_of(reference: otio.core.MediaReference | None) -> str:
@@ -135,17 +142,30 @@ def url_of(reference: otio.core.MediaReference | None) -> str:
 
 def plain(value: object) -> dict:
     """Metadata as a dictionary: some editors write null or a string where one belongs."""
-    return dict(value) if hasattr(value, "keys") else {}  # type: ignore[call-overload]
+    return {key: value[key] for key in keys(value)} if hasattr(value, "keys") else {}  # type: ignore[index]
+
+
+def keys(metadata: Any) -> Iterator[str]:
+    """As many as there are, counted: a loop that runs to the end of one of OpenTimelineIO's dictionaries ends
+    with an exception in C++, as does asking for what isn't there. That takes as long as ten other questions.
+    """
+    return islice(metadata, len(metadata))
+
+
+def noted(item: Any, key: str) -> dict:
+    """What an item's metadata keeps under a key, as a dictionary; empty where there is none."""
+    metadata = item.metadata
+    return plain(metadata[key]) if key in keys(metadata) else {}
 
 
 def disabled(item: otio.core.Item) -> bool:
     """Final Cut's XML says it in words, which its adapter leaves in the metadata."""
-    return not item.enabled or plain(item.metadata.get("fcp_xml")).get("enabled") == "FALSE"
+    return not item.enabled or noted(item, "fcp_xml").get("enabled") == "FALSE"
 
 
 def retimed(item: otio.core.Item) -> str:
     """How it is retimed, in words; empty where it runs as it was recorded."""
-    for effect in item.effects:
+    for effect in item.effects[:]:
         if not getattr(effect, "enabled", True):
             continue
         if isinstance(effect, otio.schema.FreezeFrame):
@@ -162,7 +182,7 @@ def speed(item: otio.core.Item) -> float:
     """Seconds of its source that an item plays a second; < 0 backwards, 1 where only a ramp would tell."""
     scalars = [
         float(effect.time_scalar)
-        for effect in item.effects
+        for effect in item.effects[:]
         if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True)
     ]
     return math.prod(scalars) if all(map(math.isfinite, scalars)) else 1.0
@@ -183,7 +203,7 @@ def timeline_rate(root: otio.core.SerializableObject, seen: Sequence[Seen]) -> f
         pictures = [each for each in cut if each.place.kind == "picture"]
         rates = [each.clip.source_range.duration.rate for each in pictures or cut]
     usable = [rate for rate in rates if 1 < rate <= 240]
-    return float(exact_rate(max(set(usable), key=usable.count))) if usable else 25.0
+    return float(exact_rate(max(set(usable), key=Counter(usable).__getitem__))) if usable else 25.0
 
 
 def _timelines(root: otio.core.SerializableObject) -> Iterator[otio.schema.Timeline]:
@@ -198,7 +218,7 @@ def _walk(item: otio.core.SerializableObject, place: Place) -> Iterator[Seen]:
     if isinstance(item, otio.schema.Clip):
         yield Seen(item, place, _length_s(item))
     elif isinstance(item, otio.schema.Timeline):
-        yield from _walk(item.tracks, replace(place, timeline=place.path))
+        yield from _walk(item.tracks, place._replace(timeline=place.path))
     elif isinstance(item, otio.schema.SerializableCollection):
         for index, child in enumerate(item):
             path = (*place.path, index)
@@ -224,18 +244,21 @@ def _walk_composition(item: otio.core.Composition, place: Place) -> Iterator[See
         place = _onto_track(item, 0, [item], place)
     inner = _enter(item, place)
     at_s = inner.at_s
+    on_track = isinstance(item, otio.schema.Track)
+    dissolves = [isinstance(each, otio.schema.Transition) for each in children]
     for index, child in enumerate(children):
-        if isinstance(child, otio.schema.Transition):
+        if dissolves[index]:
             continue
-        here = replace(inner, at_s=at_s, path=(*place.path, index))
-        if isinstance(item, otio.schema.Track):
-            beside = children[max(0, index - 1) : index + 2]
-            transition = any(isinstance(each, otio.schema.Transition) for each in beside)
-            here = replace(here, near_transition=transition)
-            at_s += _length_or_nan_s(child)
+        near = any(dissolves[max(0, index - 1) : index + 2]) if on_track else inner.near_transition
+        here = inner._replace(at_s=at_s, path=(*place.path, index), near_transition=near)
+        length_s = _length_s(child) if on_track or isinstance(child, otio.schema.Clip) else None
+        if on_track:
+            at_s += math.nan if length_s is None else length_s
         elif isinstance(child, otio.schema.Track):
             here = _onto_track(child, index, children, here)
-        if isinstance(child, _HOLDERS):
+        if isinstance(child, otio.schema.Clip):
+            yield Seen(child, here, length_s)
+        elif isinstance(child, _HOLDERS):
             yield from _walk(child, here)
 
 
@@ -248,7 +271,7 @@ def _enter(item: otio.core.Composition, place: Place) -> Place:
         place = place.left_out(f"stands in {name}, which is {how}")
     if isinstance(item, otio.schema.Stack):
         nests = place.nests if place.kind is None else (*place.nests, (item.name, place.kind))
-        place = replace(place, stack=place.path, nests=nests)
+        place = place._replace(stack=place.path, nests=nests)
     if item.source_range is None:
         return place
     start_s, duration_s = seconds(item.source_range.start_time), seconds(item.source_range.duration)
@@ -257,7 +280,7 @@ def _enter(item: otio.core.Composition, place: Place) -> Place:
             f"stands in {name}, whose range has a rate of 0 or numbers that aren't numbers"
         )
     visible = max(place.visible[0], place.at_s), min(place.visible[1], place.at_s + duration_s)
-    return replace(place, at_s=place.at_s - start_s, visible=visible)
+    return place._replace(at_s=place.at_s - start_s, visible=visible)
 
 
 def _onto_track(track: otio.schema.Track, index: int, siblings: Sequence[object], place: Place) -> Place:
@@ -266,7 +289,7 @@ def _onto_track(track: otio.schema.Track, index: int, siblings: Sequence[object]
     kind = kinds.get(track.kind.lower())
     alike = [each for each in siblings[: index + 1] if getattr(each, "kind", None) == track.kind]
     letter = "A" if kind == "sound" else "V" if kind == "picture" else track.kind
-    place = replace(place, kind=kind, track=track.name or f"{letter}{len(alike)}", track_index=index)
+    place = place._replace(kind=kind, track=track.name or f"{letter}{len(alike)}", track_index=index)
     if kind is None:
         why_not = f"stands on a track of kind {track.kind!r}, which is neither picture nor sound"
         return place.left_out(why_not, plays=False)
@@ -305,4 +328,7 @@ def _without_echoes(seen: list[Seen]) -> list[Seen]:
                 return f"stands in {name} on a picture track; it is heard where {name} is on a sound track"
         return ""
 
-    return [replace(each, place=each.place.left_out(echo(each.place), plays=False)) for each in seen]
+    return [
+        replace(each, place=each.place.left_out(echo(each.place), plays=False)) if each.place.nests else each
+        for each in seen
+    ]

@@ -230,18 +230,19 @@ def _stretches(finding: Finding) -> dict[str, Stretch | None]:
 def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None = None) -> Decisions:
     """What was decided of the findings in `root`; see the top of this file for which word counts."""
     kept = _findings(sidecar)
+    items = list(traces.everything(root))
     said: dict[str, Decision] = {}
-    for id_, decision in (*_of_root(root), *_of_items(root), *_of_sidecar(kept)):
+    for id_, decision in (*_of_root(root), *_of_items(items), *_of_sidecar(kept)):
         known = said.get(id_)
         # A bare yes, as our clips have it, takes nothing back of the same yes with an offset or words.
         if known is None or decision.when > known.when or known == Decision(decision.state):
             said[id_] = decision
-    for id_, laid, words in _reworded(root, kept):
+    for id_, laid, words in _reworded(items, kept):
         known = said.get(id_, Decision(PROPOSED))
         # What was decided of a marker that stands there was decided since it was laid.
         if known.state != REJECTED and known.text in ("", laid):
             said[id_] = Decision(ACCEPTED, text=words)
-    for id_, laid, take in _rechosen(root, kept):
+    for id_, laid, take in _rechosen(items, kept):
         known = said.get(id_, Decision(PROPOSED))
         if known.state != REJECTED and known.take in ("", laid):
             said[id_] = Decision(ACCEPTED, take=take)
@@ -283,7 +284,7 @@ def decide_all(
     copy = root.deepcopy()
     _write_decisions(copy, {**dict(_of_root(copy)), **decided})
     for item in traces.everything(copy):
-        finding = places.plain(item.metadata.get(traces.NAMESPACE)).get("finding")
+        finding = traces.note_of(item).get("finding")
         if finding in decided:
             item.metadata[traces.NAMESPACE]["state"] = decided[str(finding)].state
     return copy
@@ -300,14 +301,14 @@ def remember(
     """Carry what was decided over to an edited timeline.
 
     Args:
-        timeline: what the edits made of it.
+        timeline: what the edits made of it; decisions are written into it.
         before: as it came in, with what was decided in its metadata.
         sidecar: as it was read, or None.
         lines: what was found in this run.
         tasks: those of this run: what the sidecar knows of other tasks' work stays. None: all there are.
 
     Returns:
-        A copy of `timeline` with the decisions in its root's metadata, and the new sidecar; {} is none.
+        `timeline` with the decisions in its root's metadata, and the new sidecar; {} is none.
     """
     known = decisions(before, sidecar)
     decided = dict(known.by_id)
@@ -315,8 +316,7 @@ def remember(
         earlier = known.earlier_id(line.finding)
         if earlier is not None and earlier != line.finding.id:
             decided[line.finding.id] = known.by_id[earlier]
-    copy = timeline.deepcopy()
-    _write_decisions(copy, decided)
+    _write_decisions(timeline, decided)
     entries = {
         id_: dict(each)
         for id_, each in _findings(sidecar).items()
@@ -326,15 +326,15 @@ def remember(
     for id_, decision in decided.items():
         entries.setdefault(id_, {})["decision"] = decision.to_json()
     if not entries:
-        return copy, {}
+        return timeline, {}
     record: dict[str, Any] = {"schema": SCHEMA, "findings": entries}
-    for key, now in (("moved", edits.moved(copy)), ("laid", edits.laid(copy))):
+    for key, now in (("moved", edits.moved(timeline)), ("laid", edits.laid(timeline))):
         there = [was.to_json() for was in now]
         known_now = {was.finding for was in now}
         kept = [each for each in _of_others(sidecar, key, tasks) if each.get("finding") not in known_now]
         if there or kept or key == "moved":
             record[key] = there + kept
-    return copy, record
+    return timeline, record
 
 
 def _of_others(sidecar: Mapping[str, Any] | None, key: str, tasks: Collection[str] | None) -> list[dict]:
@@ -372,20 +372,20 @@ def _findings(sidecar: Mapping[str, Any] | None) -> dict[str, dict]:
 
 
 def _of_root(root: Any) -> list[tuple[str, Decision]]:
-    ours = places.plain(root.metadata.get(traces.NAMESPACE))
+    ours = traces.note_of(root)
     said = ((id_, Decision.from_json(each)) for id_, each in places.plain(ours.get("findings")).items())
     return [(id_, decision) for id_, decision in said if decision is not None]
 
 
-def _of_items(root: Any) -> Iterable[tuple[str, Decision]]:
+def _of_items(items: Iterable[Any]) -> Iterable[tuple[str, Decision]]:
     """States that some program wrote straight into our markers and clips."""
-    for item in traces.everything(root):
-        ours = places.plain(item.metadata.get(traces.NAMESPACE))
+    for item in items:
+        ours = traces.note_of(item)
         if ours.get("finding") and ours.get("state") in (ACCEPTED, REJECTED):
             yield str(ours["finding"]), Decision(ours["state"])
 
 
-def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
+def _reworded(items: Iterable[Any], kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
     """(finding id, our words, a person's) of each caption that somebody has typed over in an editor.
 
     Editors keep a marker's words, and little else; one that drops the sentence has said nothing.
@@ -394,7 +394,7 @@ def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
     for id_, each in kept.items():
         if each.get("text"):
             by_tag.setdefault(id_[: traces.TAG_LENGTH], id_)
-    for marker in traces.everything(root):
+    for marker in items:
         if not hasattr(marker, "marked_range") or traces.task_of(marker) != "captions":
             continue
         if (laid := _laid_text(marker, kept, by_tag)) is None:
@@ -408,14 +408,14 @@ def _reworded(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
 
 def _laid_text(marker: Any, kept: Mapping[str, Mapping], by_tag: Mapping[str, str]) -> tuple[str, str] | None:
     """(finding id, the sentence that we had put into this marker); None where nobody knows."""
-    ours = places.plain(marker.metadata.get(traces.NAMESPACE))
+    ours = traces.note_of(marker)
     if ours.get("finding") and ours.get("text"):
         return str(ours["finding"]), str(ours["text"])
     id_ = by_tag.get(traces.finding_in_words(marker))
     return None if id_ is None else (id_, str(kept[id_]["text"]))
 
 
-def _rechosen(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
+def _rechosen(items: Iterable[Any], kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str, str]]:
     """(finding id, the take that we had laid first, a person's) of each sound that plays another take.
 
     Where an editor has dropped our metadata, the sidecar knows the files.
@@ -423,10 +423,10 @@ def _rechosen(root: Any, kept: Mapping[str, Mapping]) -> Iterable[tuple[str, str
     by_file = {
         name: (id_, names[0]) for id_, each in kept.items() if (names := list(_takes(each))) for name in names
     }
-    for clip in traces.everything(root):
+    for clip in items:
         if not hasattr(clip, "media_reference") or not traces.is_our_sound(clip):
             continue
-        ours, plays = places.plain(clip.metadata.get(traces.NAMESPACE)), places.media_name(clip)
+        ours, plays = traces.note_of(clip), places.media_name(clip)
         id_, laid = by_file.get(plays, ("", plays))
         if ours.get("finding"):
             id_, laid = str(ours["finding"]), next(iter(_takes(ours)), laid)
@@ -449,7 +449,7 @@ def _of_sidecar(kept: Mapping[str, Mapping]) -> Iterable[tuple[str, Decision]]:
 
 def _write_decisions(root: Any, decided: Mapping[str, Decision]) -> None:
     if decided:
-        ours = places.plain(root.metadata.get(traces.NAMESPACE))
+        ours = traces.note_of(root)
         said = {id_: decision.to_json() for id_, decision in decided.items()}
         root.metadata[traces.NAMESPACE] = {**ours, "findings": said}
 

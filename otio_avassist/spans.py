@@ -10,6 +10,7 @@ why not, `pairing` finds which picture and which sound belong together.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
@@ -22,10 +23,10 @@ import opentimelineio as otio
 from otio_avassist import pairing, places
 from otio_avassist.errors import MediaError
 from otio_avassist.pairing import PairedBy
-from otio_avassist.places import Address, Kind, Seen, plain, resolve, seconds, url_of
+from otio_avassist.places import Address, Kind, Seen, noted, plain, resolve, seconds, url_of
 from otio_avassist.timecodes import clock, exact_rate, timecode, whole_frames
 from otio_avassist.traces import is_our_sound
-from otio_avassist.urls import Locator, path_from_url
+from otio_avassist.urls import Found, Locator, path_from_url
 
 if TYPE_CHECKING:
     from otio_avassist.windows import MediaInfo
@@ -38,6 +39,8 @@ __all__ = [
 
 Probe = Callable[..., "MediaInfo"]
 """`windows.probe`, or anything called like it: (path, start_number=…, sequence_fps=…) for image sequences."""
+Locate = Callable[[str], Found]
+"""As `Locator.locate`."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,10 @@ def read_spans(root: otio.core.SerializableObject, locator: Locator, probe: Prob
     seen = places.walk(root)
     by_timeline: dict[tuple[int, ...], list[pairing.Clip]] = defaultdict(list)
     skipped = []
+    # A film plays each of its files many times.
+    locate, probe = functools.cache(locator.locate), functools.cache(probe)
     for each in seen:
-        clip = _look(each, locator, probe)
+        clip = _look(each, locate, probe)
         by_timeline[each.place.timeline].append(clip)
         if clip.span is None:
             skipped.append(_skipped(each, clip))
@@ -205,31 +210,21 @@ class _LeftOutError(Exception):
         self.plays, self.unread = plays, unread
 
 
-def _look(seen: Seen, locator: Locator, probe: Probe) -> pairing.Clip:
+def _look(seen: Seen, locate: Locate, probe: Probe) -> pairing.Clip:
     """What a clip plays, or why it can't be looked at."""
     address, place = seen.address, seen.place
-    record = place.at_s, place.at_s + (seen.duration_s or 0.0)
-    clip = pairing.Clip(
-        path=address.path,
-        name=address.clip,
-        track_index=address.track_index,
-        kind=place.kind,
-        record=record,
-        plays=place.plays,
-        span=None,
-        link=_link(seen),
-    )
+    clip = functools.partial(pairing.Clip, address.path, address.clip, address.track_index, link=_link(seen))
     try:
         _check(seen)
-        path, info = _media(seen, locator, probe)
+        path, info = _media(seen, locate, probe)
         span = _span(seen, path, info)
     except _LeftOutError as error:
+        record = place.at_s, place.at_s + (seen.duration_s or 0.0)
         plays = place.plays and error.plays
-        return replace(clip, reason=str(error), plays=plays, unread=error.unread)
+        return clip(place.kind, record, plays, None, reason=str(error), unread=error.unread)
     record = span.record_start_s, span.record_start_s + span.duration_s
-    return replace(
-        clip, kind=span.kind, record=record, span=span, moving=info.has_picture, sounding=info.has_sound
-    )
+    moving, sounding = info.has_picture, info.has_sound
+    return clip(span.kind, record, place.plays, span, moving=moving, sounding=sounding)
 
 
 def _check(seen: Seen) -> None:
@@ -290,10 +285,10 @@ def _is_still(reference: otio.core.MediaReference) -> bool:
     return one_frame or PureWindowsPath(path_from_url(reference.target_url)).suffix.lower() in _STILLS
 
 
-def _media(seen: Seen, locator: Locator, probe: Probe) -> tuple[Path, MediaInfo]:
+def _media(seen: Seen, locate: Locate, probe: Probe) -> tuple[Path, MediaInfo]:
     """The clip's file and what it holds."""
     reference = seen.clip.media_reference
-    found = locator.locate(url_of(reference))
+    found = locate(url_of(reference))
     if found.path is None:
         raise _LeftOutError(found.words, unread=True)
     try:
@@ -440,7 +435,7 @@ def _clip_rate(clip: otio.schema.Clip, info: MediaInfo) -> float:
 
 
 def _resolve_metadata(clip: otio.schema.Clip) -> dict:
-    return plain(clip.metadata.get("Resolve_OTIO"))
+    return noted(clip, "Resolve_OTIO")
 
 
 def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int | None]:
@@ -449,7 +444,7 @@ def _channel(clip: otio.schema.Clip, info: MediaInfo) -> tuple[int | None, int |
         (plain(each).get("Source Track ID"), plain(each).get("Source Channel ID"))
         for each in _resolve_metadata(clip).get("Channels") or ()
     ]
-    premiere = plain(clip.metadata.get("PremierePro_OTIO"))
+    premiere = noted(clip, "PremierePro_OTIO")
     for each in plain(premiere.get("AudioChannels")).get("SecondaryAssignments") or ():
         picked.append((premiere.get("OriginalChannelGroupIndex"), plain(each).get("SecondaryChannelIndex")))
     if not picked:
@@ -466,6 +461,6 @@ def _link(seen: Seen) -> Hashable | None:
     group = _resolve_metadata(seen.clip).get("Link Group ID")
     if isinstance(group, int):
         return seen.place.stack, group
-    links = plain(seen.clip.metadata.get("fcp_xml")).get("link") or ()
+    links = noted(seen.clip, "fcp_xml").get("link") or ()
     members = [plain(each).get("linkclipref") for each in ([links] if hasattr(links, "keys") else links)]
     return (seen.place.timeline, frozenset(members)) if any(members) else None

@@ -30,14 +30,19 @@ _UNSAID = "sync"
 """The task of what says none: it was the first one, and alone for a while."""
 
 
+def note_of(item: Any) -> dict[str, Any]:
+    """What we wrote into an object's metadata; empty where that is nothing."""
+    return places.noted(item, NAMESPACE)
+
+
 def finding_of(item: Any) -> str:
     """The id of the finding that an object of ours is about; empty where it isn't ours."""
-    return str(places.plain(item.metadata.get(NAMESPACE)).get("finding", ""))
+    return str(note_of(item).get("finding", ""))
 
 
 def task_of(item: Any) -> str:
     """The task that an object of ours comes from, by metadata or by tag; empty where it isn't ours."""
-    ours = places.plain(item.metadata.get(NAMESPACE))
+    ours = note_of(item)
     if ours.get("finding") or ours.get("task"):
         return str(ours.get("task") or _UNSAID)
     found = _named(item)
@@ -73,8 +78,8 @@ def _named(item: Any) -> re.Match[str] | None:
 
 def words_of(marker: otio.schema.Marker) -> tuple[str, str, str]:
     """(name, comment, note of Resolve), tags and all; Final Cut's XML keeps a comment elsewhere."""
-    note = places.plain(marker.metadata.get("Resolve_OTIO")).get("Note", "")
-    comment = marker.comment or places.plain(marker.metadata.get("fcp_xml")).get("comment", "")
+    note = places.noted(marker, "Resolve_OTIO").get("Note", "")
+    comment = marker.comment or places.noted(marker, "fcp_xml").get("comment", "")
     return str(marker.name), str(comment or ""), str(note or "")
 
 
@@ -108,18 +113,18 @@ def short_name(name: str, tag: str = "") -> str:
 def everything(item: Any) -> Iterator[Any]:
     """`item` and all below it that has metadata."""
     yield item
-    below: list[Any] = []
     if isinstance(item, otio.schema.Timeline):
-        below.append(item.tracks)
+        yield from everything(item.tracks)
     elif isinstance(item, (otio.core.Composition, otio.schema.SerializableCollection)):
-        below += list(item)
+        for each in item:
+            if hasattr(each, "metadata"):
+                yield from everything(each)
+    leaves: list[Any] = []
     if isinstance(item, otio.core.Item):
-        below += [*item.markers, *item.effects]
+        leaves += [*item.markers[:], *item.effects[:]]
     if isinstance(item, otio.schema.Clip):
-        below += item.media_references().values()
-    for each in below:
-        if hasattr(each, "metadata"):
-            yield from everything(each)
+        leaves += item.media_references().values()
+    yield from (each for each in leaves if hasattr(each, "metadata"))
 
 
 def is_our_marker(marker: otio.schema.Marker) -> bool:
@@ -134,7 +139,7 @@ def is_our_track(track: otio.core.Composable) -> bool:
 
 def is_our_sound(clip: otio.schema.Clip) -> bool:
     """A sound that was made, still on a track of ours: whoever moves it elsewhere has made it theirs."""
-    track = clip.parent()
-    if not is_our_track(track) or task_of(track) != "foley":
+    if not finding_of(clip) and not _is_sound_file(clip):
         return False
-    return bool(finding_of(clip)) or _is_sound_file(clip)
+    track = clip.parent()
+    return isinstance(track, otio.schema.Track) and task_of(track) == "foley"

@@ -315,6 +315,21 @@ def test_applying_twice_is_applying_once() -> None:
     assert json_of(edits.apply(once, all_kinds(cut))) == json_of(once)
 
 
+def test_edits_made_in_a_timeline_itself_are_those_of_its_copy() -> None:
+    cut = simple(start=4)
+    expected = json_of(edits.apply(cut, all_kinds(cut)))
+    edits.make(cut, all_kinds(cut))
+    assert json_of(cut) == expected
+
+
+def test_what_was_moved_is_kept_as_opentimelineio_writes_it() -> None:
+    cut = simple(start=4)
+    (was,) = edits.moved(edits.apply(cut, [slip(cut, 1, 0)]))
+    for each in (was, replace(was, before=None), replace(was, speed=1.5, items=(1, 0))):
+        past = json.loads(otio.core.serialize_json_to_string(each.past(), indent=0))
+        assert {key: each.to_json()[key] for key in ("before", "after")} == past
+
+
 def test_another_answer_replaces_the_first_one() -> None:
     cut = simple(start=4)
     first = edits.apply(cut, all_kinds(cut))
