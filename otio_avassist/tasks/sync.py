@@ -20,7 +20,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -366,7 +366,7 @@ def heard_name(each: Pool, model: Model | None, options: Options, store: cache.S
         MediaError: its media can't be read.
     """
     return cache.name_of(
-        "heard", _asked_of(each, model, store), each.places, each.picture.rate, asdict(options)
+        "heard", _asked_of(each, model, store), each.places, each.picture.rate, _options_name(options)
     )
 
 
@@ -380,10 +380,8 @@ def place_name(
 def _asked_of(each: Pool, model: Model | None, store: cache.Store) -> list[Any]:
     """All that any answer about a pool depends on, but for the stretch and the options."""
     picture, sound = each.picture, each.sound
-    network: list[Any] = []
-    if model is not None:
-        card = model.card
-        network = [card.network, model.sha256, model.device, card.preprocessing, card.classes]
+    # With the model itself, so that no other one is ever found by its number.
+    _, network = store.fact(f"network {id(model)}", lambda: (model, _network_name(model)))
     return [
         [cache.media_key(picture.path), picture.start_number, picture.sequence_fps],
         [cache.media_key(sound.path), sound.stream, sound.channel, sound.start_number, sound.sequence_fps],
@@ -391,6 +389,22 @@ def _asked_of(each: Pool, model: Model | None, store: cache.Store) -> list[Any]:
         network,
         store.fact("lips", _lips_by),
     ]
+
+
+def _network_name(model: Model | None) -> str:
+    """All of a network that an answer depends on, in short: a film has hundreds of pools."""
+    if model is None:
+        return ""
+    card = model.card
+    return cache.name_of(
+        "network", card.network, model.sha256, model.device, card.preprocessing, card.classes
+    )
+
+
+@lru_cache(maxsize=8)
+def _options_name(options: Options) -> str:
+    """Likewise of the options."""
+    return cache.name_of("options", asdict(options))
 
 
 def _lips_by() -> list[str]:
