@@ -47,7 +47,7 @@ demo: $(PLAIN)
 test: $(TRAIN)
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
 
-# mypy reads what the panel is built on.
+# mypy reads what the panel and the farm are built on.
 lint: $(PANEL)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -118,7 +118,7 @@ $(PLAIN): pyproject.toml $(VENV)/pyvenv.cfg
 	@touch $(PLAIN)
 
 $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,farm]'
 	@touch $(PLAIN) $(DEV)
 
 $(DOCS): pyproject.toml $(VENV)/pyvenv.cfg
@@ -126,9 +126,9 @@ $(DOCS): pyproject.toml $(VENV)/pyvenv.cfg
 	@touch $(PLAIN) $(DOCS)
 
 $(PANEL): pyproject.toml $(VENV)/pyvenv.cfg
-	$(PIP) -e '.[dev,panel]'
+	$(PIP) -e '.[dev,panel,farm]'
 	@touch $(PLAIN) $(DEV) $(PANEL)
 
 $(TRAIN): pyproject.toml $(VENV)/pyvenv.cfg
-	$(PIP) -e '.[train,dev,panel,docs]'
+	$(PIP) -e '.[train,dev,panel,docs,farm]'
 	@touch $(PLAIN) $(DEV) $(PANEL) $(DOCS) $(TRAIN)

@@ -65,8 +65,10 @@ class Promise(Protocol):
 class Executor(Protocol):
     """Does jobs, several at once, in any order."""
 
-    at_once: int
-    """How many it can work on at a time."""
+    @property
+    def at_once(self) -> int:
+        """How many it can work on at a time, now."""
+        ...
 
     def submit(self, job: Job) -> Promise:
         """Begins as soon as there is room."""
@@ -211,9 +213,9 @@ def do(job: Job, shared: pipeline.Shared, progress: Progress = silent) -> Result
     except (UsageError, DeviceError, CancelledError):
         raise
     except AvAssistError as error:
-        return _failed(work, str(error), began)
+        return failed(work, str(error), began)
     except Exception as error:  # one timeline's surprise isn't the end of a thousand
-        return _failed(work, f"{work.source}: {type(error).__name__}: {first_line(error)}", began)
+        return failed(work, f"{work.source}: {type(error).__name__}: {first_line(error)}", began)
     report = done.report
     return {
         "state": "done",
@@ -227,7 +229,8 @@ def do(job: Job, shared: pipeline.Shared, progress: Progress = silent) -> Result
     }
 
 
-def _failed(work: Work, error: str, began: float) -> Result:
+def failed(work: Work, error: str, began: float) -> Result:
+    """What came of a timeline that couldn't be done, and why, in words."""
     return {
         "state": "failed",
         "input": work.source,
@@ -251,6 +254,8 @@ class Planned:
     """Seconds of media that aren't known yet, by what they are kept as."""
     missing: tuple[str, ...] = ()
     """Media that isn't there or can't be read, by name and reason."""
+    absent: frozenset[str] = frozenset()
+    """The same media, as the timeline spells it."""
     error: str = ""
     finished_as: str = ""
     """What the finished job is kept as; empty where nothing is kept."""
@@ -333,13 +338,13 @@ def _planned(work: Work, shared: pipeline.Shared, *, resume: bool) -> Planned:
         name = _finished_name(work, looked) if shared.store is not None and work.target is not None else ""
     except AvAssistError as error:
         return Planned(work, "unreadable", error=str(error))
-    missing = tuple(
-        dict.fromkeys(f"{_short(each.media)}: {each.reason}" for each in looked.skipped if each.unread)
-    )
+    unread = [each for each in looked.skipped if each.unread]
+    missing = tuple(dict.fromkeys(f"{_short(each.media)}: {each.reason}" for each in unread))
+    absent = frozenset(each.media for each in unread)
     if resume and name and (result := _finished(name, work, shared)) is not None:
-        return Planned(work, "finished", missing=missing, finished_as=name, result=result)
+        return Planned(work, "finished", missing=missing, absent=absent, finished_as=name, result=result)
     media_s = dict(_to_look_at(work, looked, shared))
-    return Planned(work, "new" if media_s else "cached", media_s, missing, finished_as=name)
+    return Planned(work, "new" if media_s else "cached", media_s, missing, absent, finished_as=name)
 
 
 def _short(url: str) -> str:
@@ -384,10 +389,10 @@ def _finished_name(work: Work, looked: spans.Spans) -> str:
         for span in (clips.picture, clips.sound):
             if span is not None:
                 media.add(cache.media_key(span.path))
-    return cache.name_of("finished", work.to_job(), _digest(Path(work.source)), sorted(media))
+    return cache.name_of("finished", work.to_job(), digest(Path(work.source)), sorted(media))
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     """Of a timeline's whole content; of a bundle in a folder, of the timeline in it."""
     if path.is_dir():
         path = path / "content.otio"
@@ -404,7 +409,7 @@ def _finished(name: str, work: Work, shared: pipeline.Shared) -> Result | None:
     if not isinstance(held, dict) or work.target is None:
         return None
     with contextlib.suppress(AvAssistError, KeyError):
-        if held["wrote"] == _digest(Path(work.target)):
+        if held["wrote"] == digest(Path(work.target)):
             result: Result = held["result"]
             return result
     return None
@@ -440,13 +445,18 @@ _shared: pipeline.Shared | None = None
 def _start(store: cache.Store | None, threads: int) -> None:
     """What a new process does first."""
     global _shared
+    _shared = ready(store, threads)
+
+
+def ready(store: cache.Store | None, threads: int) -> pipeline.Shared:
+    """Make this process one that does nothing but jobs, with so many threads each for decoder and network."""
     # As everywhere in the command: files are read through OpenTimelineIO, whose hooks would do it twice.
     os.environ["AVASSIST_HOOKS"] = "off"
     os.environ["OMP_NUM_THREADS"] = str(threads)
     from otio_avassist import windows
 
     windows.DECODER_THREADS = threads
-    _shared = pipeline.Shared(store)
+    return pipeline.Shared(store)
 
 
 def _do(job: Job) -> Result:
@@ -522,7 +532,7 @@ def run(
         if each.state == "finished" and each.result is not None:
             results[number] = each.result
         elif each.state == "unreadable":
-            results[number] = _failed(each.work, each.error, time.monotonic())
+            results[number] = failed(each.work, each.error, time.monotonic())
         else:
             waiting.append(number)
             continue
@@ -554,7 +564,7 @@ def run(
                 waiting.insert(0, number)
                 continue
             words = f"{each.work.source}: its process ended {TRIES} times: {first_line(error)}"
-            result = _failed(each.work, words, began)
+            result = failed(each.work, words, began)
         results[number] = result
         tell(each, result)
         if result["state"] == "done":
@@ -572,7 +582,7 @@ def _remember(store: cache.Store | None, each: Planned, result: Result) -> None:
     if store is None or not each.finished_as or each.work.target is None:
         return
     with contextlib.suppress(AvAssistError):
-        store.write(each.finished_as, {"wrote": _digest(Path(each.work.target)), "result": result})
+        store.write(each.finished_as, {"wrote": digest(Path(each.work.target)), "result": result})
 
 
 # What came of it

@@ -346,13 +346,20 @@ def _rounded(value: Any) -> Any:
 @functools.cache
 def program() -> str:
     """What tells this program from one that might answer otherwise: its code, what decodes, what computes."""
+    digest = hashlib.sha256(code().encode())
+    for package in ("otio-avassist", "av", "numpy", "onnxruntime", "onnxruntime-gpu"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            digest.update(f"{package} {metadata.version(package)}".encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def code() -> str:
+    """What tells this program's own code from another's that calls itself the same version."""
     digest = hashlib.sha256()
     home = Path(__file__).parent
     for path in sorted([*home.glob("*.py"), *(home / "tasks").glob("*.py")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    for package in ("otio-avassist", "av", "numpy", "onnxruntime", "onnxruntime-gpu"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            digest.update(f"{package} {metadata.version(package)}".encode())
     return digest.hexdigest()[:16]
 
 

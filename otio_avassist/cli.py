@@ -5,21 +5,25 @@ Knows no analysis: it reads, calls the pipeline, and writes. stdout is the resul
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click  # all else is imported by the command that needs it: --help must come at once
 
 if TYPE_CHECKING:
-    from otio_avassist.batch import Plan, Planned, Result, Work
+    from otio_avassist.batch import Executor, Plan, Planned, Result, Work
+    from otio_avassist.farm import Cluster
     from otio_avassist.pipeline import Settings, Shared
 
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 MARKERS_ALONE = {".srt", ".vtt", ".csv"}
 """Files beside timelines that can be read as some: subtitles, lists of markers, reports."""
+MAYBE_FILES = ("speech", "prime")
+"""Options that may name a file, or say something else."""
 FOUND_NOTHING = 3
 FAILED = 1
 
@@ -199,6 +203,14 @@ BATCH_OPTIONS = (
         "--watch", type=A_PATH, metavar="DIR",
         help="Do each timeline that appears in this folder, once it is whole, until stopped.",
     ),
+    click.option(
+        "--scheduler", metavar="tcp://HOST:PORT",
+        help="Have the workers of this Dask scheduler do it; --map says what files are called there.",
+    ),
+    click.option(
+        "--openjd", type=A_PATH, metavar="FILE",
+        help="Write this as an Open Job Description template, .json or .yaml, for a farm; do nothing.",
+    ),
 )  # fmt: skip
 
 
@@ -255,12 +267,15 @@ def foley_command(context: click.Context, **options: Any) -> None:
     SHARED_OPTIONS, BATCH_OPTIONS, LOOKING_OPTIONS, SYNC_OPTIONS, CAPTION_OPTIONS, FOLEY_OPTIONS, LAST_OPTIONS
 )
 @click.pass_context
-def run(context: click.Context, tasks: str, watch: Path | None, **options: Any) -> None:
+def run(context: click.Context, tasks: str, watch: Path | None, openjd: Path | None, **options: Any) -> None:
     """Run several tasks over one or many timelines, folders, or media files.
 
     Many timelines are planned first, and media that several of them use is looked at once.
     """
     wanted = tuple(filter(None, map(str.strip, tasks.split(","))))
+    if openjd is not None:
+        _write_openjd(openjd, context, tasks=wanted, **options)
+        return
     if watch is not None:
         context.exit(_watch(watch, tasks=wanted, **options))
     context.exit(_run_all(tasks=wanted, **options))
@@ -401,35 +416,119 @@ def _run_all(
     resume: bool = False,
     keep_going: bool = True,
     only_plan: bool = False,
+    scheduler: str | None = None,
     **options: Any,
 ) -> int:
-    from otio_avassist import batch, cache, pipeline
+    from dataclasses import replace
 
-    sources = _timelines([*inputs, *more_inputs])
+    from otio_avassist import batch, cache, pipeline
+    from otio_avassist.errors import UsageError
+
+    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, reports)
+    alone = len(wanted) == 1 and not (resume or only_plan or scheduler)
+    shared = pipeline.Shared(None if no_cache else cache.opened())
+    works = [_work(source, target, reports if alone else (), **options) for source, target in wanted]
+    if alone:
+        return _run_one(works[0], shared, quiet)
+    if resume and shared.store is None:
+        raise UsageError(
+            "--resume asks what earlier runs have kept, and nothing is: without --no-cache, please"
+        )
+    if scheduler and jobs is not None:
+        raise UsageError("--jobs is for this machine; a --scheduler has as many at once as it has workers")
+    if scheduler and any("-" in each for each in wanted):
+        raise UsageError("workers of a --scheduler have neither this standard input nor this output")
+    planned = batch.plan(works, shared, resume=resume, at_once=jobs or batch.jobs_at_once(len(works)))
+    with _cluster(scheduler, planned, keep=not no_cache) as cluster:
+        planned = replace(planned, at_once=cluster.at_once) if cluster is not None else planned
+        if only_plan:
+            click.echo("\n".join(planned.lines()))
+            return FAILED if any(each.state == "unreadable" for each in planned.timelines) else 0
+        return _run_batch(planned, shared, reports, cluster, quiet=quiet, keep_going=keep_going)
+
+
+def _from_and_to(
+    inputs: Sequence[str], output: str | None, in_place: bool, dry_run: bool, reports: Sequence[str]
+) -> list[tuple[str, str | None]]:
+    """Each timeline, and what comes out of it: None of a dry run."""
+    sources = _timelines(inputs)
     _check_outputs(sources, output, in_place, dry_run, reports)
     many = len(sources) > 1
     targets = [
         None if dry_run else source if in_place else _target(source, output, many=many) for source in sources
     ]
     _check_targets(sources, targets, reports)
-    shared = pipeline.Shared(None if no_cache else cache.opened())
-    works = [
-        _work(source, target, () if many else reports, **options)
-        for source, target in zip(sources, targets, strict=True)
-    ]
-    if not (many or resume or only_plan):
-        return _run_one(works[0], shared, quiet)
-    if resume and shared.store is None:
-        from otio_avassist.errors import UsageError
+    return list(zip(sources, targets, strict=True))
 
-        raise UsageError(
-            "--resume asks what earlier runs have kept, and nothing is: without --no-cache, please"
-        )
-    planned = batch.plan(works, shared, resume=resume, at_once=jobs or batch.jobs_at_once(len(works)))
-    if only_plan:
-        click.echo("\n".join(planned.lines()))
-        return FAILED if any(each.state == "unreadable" for each in planned.timelines) else 0
-    return _run_batch(planned, shared, reports, quiet=quiet, keep_going=keep_going)
+
+@contextlib.contextmanager
+def _cluster(scheduler: str | None, planned: Plan, *, keep: bool) -> Iterator[Cluster | None]:
+    """The workers of a scheduler; None where none was named."""
+    if scheduler is None:
+        yield None
+        return
+    from otio_avassist import farm
+    from otio_avassist.console import say
+
+    with contextlib.closing(farm.Cluster(scheduler, planned, keep=keep, tell=say)) as cluster:
+        yield cluster
+
+
+def _write_openjd(
+    path: Path,
+    context: click.Context,
+    *,
+    inputs: Sequence[str],
+    more_inputs: Sequence[str],
+    output: str | None,
+    in_place: bool,
+    dry_run: bool,
+    strict: bool,
+    accepted_only: bool,
+    sidecar: Path | None,
+    **options: Any,
+) -> None:
+    """The run that was asked for, as a job of a farm with a task for each timeline."""
+    from otio_avassist import files, openjd
+    from otio_avassist.errors import UsageError
+
+    for name in ("reports", "jobs", "only_plan", "scheduler", "sidecar", "watch"):
+        if context.params[name]:
+            raise UsageError(
+                f"{_spelt(context, name)}: each task of --openjd is a run of one timeline by itself"
+            )
+    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, ())
+    for unused in ("reports", "jobs", "only_plan", "scheduler", "resume", "keep_going", "no_cache", "quiet"):
+        options.pop(unused)
+    # What can't be meant is refused here rather than on the farm.
+    _settings(*wanted[0], strict=strict, **options)
+    words = _words(context, without=("inputs", "more_inputs", "output", "openjd"))
+    sources = [source for source, _ in wanted]
+    files.write_text(path, openjd.template(path, sources, output, words, options["tasks"]))
+    click.echo(f"written: {path}, with {len(sources)} tasks", err=True)
+
+
+def _spelt(context: click.Context, name: str) -> str:
+    """An option of the command that is running, as it is typed."""
+    return next(each.opts[-1] for each in context.command.params if each.name == name)
+
+
+def _words(context: click.Context, without: Sequence[str]) -> list[str]:
+    """The options that were typed, so that they can be typed elsewhere: files by their full names."""
+    words: list[str] = []
+    for each in context.command.params:
+        name = each.name or ""
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not isinstance(each, click.Option) or not typed or name in without:
+            continue
+        value = context.params[name]
+        if each.is_flag:
+            words.append(each.secondary_opts[-1] if each.secondary_opts and not value else each.opts[-1])
+            continue
+        for one in value if each.multiple else (value,):
+            is_file = isinstance(one, Path) or (name in MAYBE_FILES and Path(one).exists())
+            words += [each.opts[-1], str(Path(one).absolute() if is_file else one)]
+    return words
 
 
 def _work(
@@ -465,7 +564,13 @@ def _run_one(work: Work, shared: Shared, quiet: bool) -> int:
 
 
 def _run_batch(
-    planned: Plan, shared: Shared, reports: Sequence[str], *, quiet: bool, keep_going: bool
+    planned: Plan,
+    shared: Shared,
+    reports: Sequence[str],
+    cluster: Cluster | None,
+    *,
+    quiet: bool,
+    keep_going: bool,
 ) -> int:
     """Run over many timelines: a line for each, and one report of all."""
     from otio_avassist import batch
@@ -479,7 +584,11 @@ def _run_batch(
     with batch_bar(planned, quiet=quiet) as (tell, progress):
         to_do = sum(each.state in ("new", "cached") for each in planned.timelines)
         at_once = min(planned.at_once, max(1, to_do))
-        executor = batch.Processes(shared.store, at_once) if at_once > 1 else batch.Here(shared, progress)
+        executor: Executor = batch.Here(shared, progress)
+        if cluster is not None:
+            executor = cluster
+        elif at_once > 1:
+            executor = batch.Processes(shared.store, at_once)
 
         def told(each: Planned, result: Result) -> None:
             written.extend([result["output"]] if result["output"] else [])

@@ -31,6 +31,10 @@ class OutputError(AvAssistError):
     """The result can't be written; what stood there before still stands."""
 
 
+class FarmError(AvAssistError):
+    """The cluster can't do what was asked: nobody is there, or not equipped as this machine is."""
+
+
 class CancelledError(AvAssistError):
     """The person asked to stop. Nothing was written."""
 

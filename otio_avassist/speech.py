@@ -129,7 +129,7 @@ def listener(model: Path | None = None) -> Listener | None:
     Raises:
         UsageError: a model was named and can't be used.
     """
-    folder = model or _fetched()
+    folder = model or fetched()
     if folder is None:
         return None
     try:
@@ -149,7 +149,7 @@ def listener(model: Path | None = None) -> Listener | None:
     return lambda samples, start_s: _heard(network, samples, start_s)
 
 
-def _fetched() -> Path | None:
+def fetched() -> Path | None:
     """The folder that `avassist bundles fetch` left; it is no bundle of ours, so it has no card."""
     from otio_avassist import bundles
 

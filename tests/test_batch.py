@@ -180,7 +180,7 @@ def test_processes_find_what_one_finds(works, store) -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".csv", ".html"])
 def test_one_report_speaks_of_all(works, store, tmp_path: Path, suffix: str) -> None:
-    results = [*run(works, store), batch._failed(works[0], "<it> broke", 0.0)]
+    results = [*run(works, store), batch.failed(works[0], "<it> broke", 0.0)]
     path = tmp_path / f"all{suffix}"
     batch.write_report(results, path)
     text = path.read_text(encoding="utf-8")

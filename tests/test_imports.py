@@ -83,6 +83,7 @@ ONLY_IN = {
     "PySide6": ("panel",),
     "av": ("windows.py", "media.py", "probe.py", "grids.py", "sounds.py", "demo.py", "panel/preview.py"),
     "pyqtgraph": ("panel",),
+    "distributed": ("farm.py",),
 }
 
 ROOMS = {"otio_avassist", "models", "export", "tests", "bench", "docs", ".ci"}
