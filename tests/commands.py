@@ -19,7 +19,7 @@ import click
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PROGRAMS = ("avassist", "python", "pip", "make", "otioconvert", "otiotool", "torchrun")
+PROGRAMS = ("avassist", "python", "pip", "make", "otioconvert", "otiotool", "torchrun", "dask", "openjd")
 ELSEWHERE = ("cd", "mkdir")
 """Other people's, and the shell's own: nothing to hold them against."""
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
@@ -159,6 +159,11 @@ def check(command: Command, *, whole: bool = True) -> None:
             _check_make(arguments, command)
         case "pip":
             _check_pip(arguments, command)
+        case "dask":
+            _check_dask(arguments, command)
+        case "openjd":
+            pytest.importorskip("openjd.cli", reason="needs the extra `dev`")
+            _check_argparse("openjd.cli._create_argparser", arguments, command)
         case "otioconvert" | "otiotool":
             if whole:
                 _check_argparse(f"opentimelineio.console.{command.program}", arguments, command)
@@ -271,6 +276,16 @@ def _check_make(arguments: list[str], command: Command) -> None:
             assert called, f"{command}: {target} takes no ARGS"
             words = shlex.split(called[0].replace("$(ARGS)", given["ARGS"]))
             check(Command(tuple(words), command.page, command.line))
+
+
+def _check_dask(arguments: list[str], command: Command) -> None:
+    """Its commands hand on what they don't know; so its options are looked for by their names."""
+    pytest.importorskip("distributed", reason="needs the extra `farm`")
+    assert arguments[0] in ("scheduler", "worker"), f"{command}: which command?"
+    below = importlib.import_module(f"distributed.cli.dask_{arguments[0]}").main
+    known = {name for each in below.params for name in (*each.opts, *each.secondary_opts)}
+    unknown = {each.partition("=")[0] for each in arguments if each.startswith("--")} - known
+    assert not unknown, f"{command}: there is no {', '.join(sorted(unknown))}"
 
 
 def _check_pip(arguments: list[str], command: Command) -> None:

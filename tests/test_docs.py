@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import sys
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
@@ -70,6 +72,10 @@ def known_options() -> set[str]:
         waiting += getattr(command, "commands", {}).values()
         for parameter in command.params:
             found |= {each for each in (*parameter.opts, *parameter.secondary_opts) if each.startswith("--")}
+    for name in ("scheduler", "worker"):
+        with contextlib.suppress(ImportError):  # without the extra `farm` its page isn't known to be right
+            program = import_module(f"distributed.cli.dask_{name}").main
+            found |= {each for parameter in program.params for each in parameter.opts}
     for room in ("bench", "models"):
         for path in (CHECKOUT / room).rglob("*.py"):
             found |= set(re.findall(r'"(--[a-z][a-z0-9-]*)["/]', path.read_text(encoding="utf-8")))
@@ -101,6 +107,8 @@ def test_a_command_that_is_wrong_is_told():
         "make tests",
         'make bench-panel ARGS="--nothing"',
         "pip install 'otio-avassist[panels]'",
+        "dask worker tcp://10.0.0.1:8786 --resource avassist=1",
+        "openjd check",
         "avassist doctor\n    something else",
     ):
         with pytest.raises(AssertionError):
