@@ -10,6 +10,7 @@ synchronise from such material can learn the traces of its encoding instead of w
 The classifier is ResNet-18, as published. The thesis says no more; chosen here: sound comes as a spectrogram
 of windows as long as AAC's own, whose spectrum tells quantised frames where it hits them; pictures come one
 by one as brightness and its change, each is told in a few numbers, and what they tell together is classified.
+All 50 starts of a film are learnt from at once: what a picture tells is the same in every crop that has it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ SIDE = 48
 """Pixels of the part of each picture that is looked at; to learn, anywhere, turned and mirrored at random."""
 TOLD = 16
 """Numbers that tell a picture."""
+QUIET = 8.0
+"""Steps of brightness. A change well above it is something that moved, however far; traces are as small."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class Settings:
     seed: int = 0
     steps: int = 400
     batch: int = 16
-    """Crops a step, each of another source while there are so many."""
+    """Crops of sound a step, each of another source while there are so many."""
+    films: int = 4
+    """Of pictures: so many sources a step, each with all of its starts."""
     lr: float = 1e-3
     """Adam's; a tenth of the steps leads up to it, a cosine down from it."""
     weight_decay: float = 1e-4
@@ -124,7 +129,8 @@ class Accuracy:
 class StartTime(nn.Module):
     """ResNet-18 over a spectrogram, or over each picture.
 
-    Shape: sound (B, 1, F, T), pictures (B, T, 2, H, W) -> logits (B, classes).
+    Shape: sound (B, 1, F, T) -> logits (B, classes); pictures (B, T, 2, H, W) -> (B·starts, classes), of all
+    starts that leave as many pictures as a crop has: of a crop that is one.
     """
 
     def __init__(self, kind: Kind, settings: Settings | None = None, pictures: int = CROP_PICTURES) -> None:
@@ -136,19 +142,25 @@ class StartTime(nn.Module):
         else:
             self.net = ResNet18(widths=settings.widths, depths=settings.depths, channels_in=2)
             self.tell = nn.Linear(self.net.channels, TOLD)
-            self.head = nn.Linear(TOLD * pictures, CLASSES)
+            self.changes = pictures - 1
+            self.head = nn.Linear(TOLD * self.changes, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the starts."""
         if self.kind == "sound":
             return self.net.classify(self.net(x))
-        batch = len(x)
         features = self.net(x.flatten(0, 1)).mean(dim=(-2, -1))  # (B·T, C) <- (B·T, C, h, w)
-        return self.head(self.tell(features).view(batch, -1))
+        told = self.tell(features).unflatten(0, x.shape[:2])
+        # A crop doesn't know how its first picture changed.
+        crops = told[:, 1:].unfold(1, self.changes, 1)  # (B, starts, TOLD, changes)
+        return self.head(crops.flatten(2)).flatten(0, 1)
 
 
 def sound_floats(samples: np.ndarray, rng: np.random.Generator | None = None) -> Tensor:
-    """Log-spectrograms, each of mean 0 and deviation 1. Shape: (B, N) -> (B, 1, ROWS, T).
+    """Log-spectrograms, each row of mean 0 and deviation 1. Shape: (B, N) -> (B, 1, ROWS, T).
+
+    By row, as SparseSync's own input is: above what AAC cuts off there is nothing, and next to that contrast
+    all that the rows below it tell would be small.
 
     Args:
         rng: which rows are taken; None: the last of each eight.
@@ -164,8 +176,9 @@ def sound_floats(samples: np.ndarray, rng: np.random.Generator | None = None) ->
     every = WINDOW // 2 // ROWS
     first = every - 1 if rng is None else int(rng.integers(every))
     log = torch.log(spectrum[:, first:-1:every].abs() + 1e-3)[:, None]
-    deviation, mean = torch.std_mean(log, dim=(1, 2, 3), keepdim=True)
-    return (log - mean) / (deviation + 1e-6)
+    deviation, mean = torch.std_mean(log, dim=3, keepdim=True)
+    # Rows of nothing stay nothing.
+    return (log - mean) / (deviation + 0.1)
 
 
 def picture_floats(
@@ -182,18 +195,19 @@ def picture_floats(
     for each in frames:
         spare = np.array(each.shape[1:]) - side
         top, left = spare // 2 if rng is None else rng.integers(spare + 1)
-        part = each[:, top : top + side, left : left + side].astype(np.float32) / 64 - 2
+        part = each[:, top : top + side, left : left + side]
         if rng is not None:
             part = np.rot90(part, rng.integers(4), (1, 2))
-            part = (part[:, ::-1] if rng.random() < 0.5 else part) * rng.choice([-1, 1])
-        parts.append(part)
+            part = part[:, ::-1] if rng.random() < 0.5 else part
+            part = 255 - part if rng.random() < 0.5 else part
+        parts.append(part.astype(np.float32))
     luma = torch.from_numpy(np.stack(parts))
-    # The first picture has none before it: what it would change by is left open.
-    return torch.stack([luma, torch.diff(luma, dim=1, prepend=luma[:, :1]) * 4], dim=2)
+    change = torch.diff(luma, dim=1, prepend=luma[:, :1])
+    return torch.stack([luma / 64 - 2, 2 * torch.tanh(change / QUIET)], dim=2)
 
 
 class Crops:
-    """Crops of a material by source and class."""
+    """Crops of a material by source and class, or of a source all."""
 
     def __init__(self, material: Material) -> None:
         self.material = material
@@ -225,6 +239,12 @@ class Crops:
         sound = self.material.kind == "sound"
         x = sound_floats(np.stack(cut), rng) if sound else picture_floats(cut, self.side, rng)
         return x, torch.tensor([label for _, label in pairs])
+
+    def every(self, sources: Sequence[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Pictures from the first start to the end of the last crop, and the class of each start in turn."""
+        end = self.starts[-1] + self.length
+        x = picture_floats([self.material.sources[source][:end] for source in sources], self.side, rng)
+        return x, torch.arange(CLASSES).repeat(len(sources))
 
 
 def split(material: Material, settings: Settings) -> tuple[list[int], list[int]]:
@@ -282,7 +302,10 @@ def train(
 
     def make(step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([settings.seed, step])
-        drawn = rng.permutation(np.resize(rng.permutation(sources), settings.batch))
+        sound = crops.material.kind == "sound"
+        drawn = np.resize(rng.permutation(sources), settings.batch if sound else settings.films)
+        if not sound:
+            return crops.every(drawn.tolist(), rng)
         return crops([(int(source), int(rng.integers(CLASSES))) for source in drawn], rng)
 
     network.train()
@@ -389,8 +412,9 @@ class Size:
 
     sound_sources: int = 480
     picture_sources: int = 480
-    sound_steps: int = 600
-    picture_steps: int = 300
+    sound_steps: int = 500
+    picture_steps: int = 200
+    aac_bit_rate: int = leakage_data.AAC_BIT_RATE
 
     def sources(self, kind: Kind) -> int:
         """Of a case."""
@@ -407,7 +431,7 @@ def measure(
     """A line of the table."""
     seeds = range(size.sources(case.kind))
     if case.kind == "sound":
-        material = leakage_data.sounds(case.codec, case.rate, seeds)
+        material = leakage_data.sounds(case.codec, case.rate, seeds, size.aac_bit_rate)
     else:
         material = leakage_data.films([case.codec], seeds)[case.codec]
     return probe(material, replace(settings, steps=size.steps(case.kind)), say)
@@ -470,6 +494,7 @@ def plot(found: dict[str, Accuracy]) -> str:
 @click.option("--case", "names", multiple=True, help=f"Only this line: {', '.join(c.name for c in CASES)}.")
 @click.option("--sources", type=int, help="Of each line of the table.")
 @click.option("--steps", type=int, help="Of training.")
+@click.option("--aac-bit-rate", type=int, help="Of the table's AAC, in bits a second.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--precision", type=click.Choice(["auto", "bfloat16", "full"]), default="auto", show_default=True
@@ -483,6 +508,7 @@ def main(
     names: tuple[str, ...],
     sources: int | None,
     steps: int | None,
+    aac_bit_rate: int | None,
     seed: int,
     precision: str,
     threads: int,
@@ -524,6 +550,8 @@ def main(
             size = replace(size, sound_sources=sources, picture_sources=sources)
         if steps:
             size = replace(size, sound_steps=steps, picture_steps=steps)
+        if aac_bit_rate:
+            size = replace(size, aac_bit_rate=aac_bit_rate)
         held["size"] = asdict(size)
         done = _done(json_path, held)
         click.echo(HEADING)

@@ -117,6 +117,26 @@ def test_crops_begin_where_their_class_says():
     assert crops.length == 5000
 
 
+def test_all_starts_of_a_film_are_its_crops():
+    crops = Crops(material(2, tells=False))
+    network = StartTime("picture", SMALL, crops.length).eval()
+    whole, labels = crops.every([0, 1], np.random.default_rng(0))
+    logits = network(whole)
+    assert labels.tolist() == [*range(CLASSES)] * 2
+    for start in (0, 7, 49):
+        alone = network(whole[1:, start : start + crops.length])
+        assert torch.allclose(logits[CLASSES + start], alone[0], atol=1e-5)
+
+
+def test_rows_that_hold_nothing_stay_nothing():
+    silent_above = torch.fft.rfft(torch.randn(2, 20_000))
+    silent_above[:, 5_000:] = 0
+    x = leakage.sound_floats(torch.fft.irfft(silent_above).numpy())
+    below, above = x[:, :, : leakage.ROWS // 2 - 4], x[:, :, leakage.ROWS * 3 // 4 :]
+    assert 0.7 < below.std(3).mean() < 1
+    assert above.abs().max() < 0.1
+
+
 def test_intervals_are_of_sources():
     # Ten sources that are wholly right or wholly wrong: no better known than ten answers.
     right = np.repeat(np.arange(10)[:, None] < 5, 40, axis=1)
@@ -171,6 +191,14 @@ def test_films_are_the_same_picture_through_each_encoder():
     assert shapes == {(100, leakage_data.HEIGHT, leakage_data.WIDTH)}
     apart = held["prores"].sources[0].astype(int) - held["mpeg4"].sources[0]
     assert 0 < np.abs(apart).mean() < 15
+
+
+def test_what_is_drawn_leaves_mpeg4_its_twelve_frames():
+    for frames in leakage_data.films(["mpeg4"], range(3))["mpeg4"].sources:
+        tiles = np.abs(np.diff(frames.astype(float), axis=0)).reshape(-1, 12, 8, 16, 8).mean((2, 4))
+        quiet = np.median(tiles.reshape(len(tiles), -1), axis=1)
+        # The change to picture 12 is the eleventh.
+        assert quiet[11::12].mean() > 1.2 * np.delete(quiet, np.s_[11::12]).mean()
 
 
 # Files
