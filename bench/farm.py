@@ -1,6 +1,6 @@
 """One, two and three workers of a Dask cluster, each a process of this machine, on work that only waits.
 
-    python -m bench.farm [--workers 1 2 3] [--jobs 60] [--each 0.5] [--json FILE]
+    python -m bench.farm [--workers 1 2 3] [--jobs 30] [--each 1] [--json FILE]
 
 What is measured is what the road costs: jobs go from `batch.run` through `farm.Cluster` to a worker, and
 results come back. Efficiency is the time that waiting takes, shared out evenly, by the time that it took.
@@ -33,8 +33,8 @@ GOAL = 0.9
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.farm", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3], metavar="N")
-    parser.add_argument("--jobs", type=int, default=60, metavar="N")
-    parser.add_argument("--each", type=float, default=0.5, metavar="S", help="seconds that a job waits")
+    parser.add_argument("--jobs", type=int, default=30, metavar="N")
+    parser.add_argument("--each", type=float, default=1.0, metavar="S", help="seconds that a job waits")
     parser.add_argument("--json", type=Path, metavar="FILE")
     asked = parser.parse_args(arguments)
     load = os.getloadavg()
