@@ -38,7 +38,7 @@ STEP_S = 0.1
 LOSSLESS_SOUND = {"flac", "alac", "wavpack", "tta", "ape"}
 LOSSLESS_PICTURES = {"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png"}
 SPARES_BITS = 3.0
-"""Of an encoded sample: at more, AAC leaves too little for a network to find (measured: docs/leakage.md)."""
+"""Of an encoded sample: the more, the less of its frames AAC leaves to be found (docs/leakage.md)."""
 SAME_PERIOD = 0.9
 """So many of the pictures a period apart are key frames where there is a period, and more may be between."""
 LEAST_PERIODS = 3
