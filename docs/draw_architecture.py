@@ -49,7 +49,7 @@ ROOMS = {
     room.title: room
     for room in (
         Room("a person's way in", "people", 20, 20, 180, ("cli console demo", "panel resolve", "diagnosis")),
-        Room("many timelines", "people", 290, 20, 170, ("batch cache",)),
+        Room("many timelines", "people", 290, 20, 170, ("batch cache", "farm openjd")),
         Room("the road itself", "people", 550, 20, 170, ("pipeline recall",)),
         Room("OpenTimelineIO's way in", "people", 820, 20, 190, ("hooks plugin", "config")),
         Room("timelines, whole or not", "time", 20, 160, 200, ("files whole vetting",)),
