@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +33,8 @@ WITHIN_S = 0.1
 """A confidence is the belief that the answer is right within this."""
 SURE = 0.9
 """A drift or a jump less sure isn't named."""
+ODDS = 20.0
+"""Where a jump might be is all that is not so many times less likely than where it most likely is."""
 ENOUGH_PLACES = 2
 """Places that must agree on the offset of each piece."""
 
@@ -222,15 +225,18 @@ def _jumping(
         agreeing += int(agree.sum())
     if len(pieces) == 1:
         return None
-    jumps = tuple(
-        Jump(float(at_s[first - 1] + at_s[first]) / 2, offset_s, float(at_s[first] - at_s[first - 1]) / 2)
-        for (first, _), offset_s in zip(pieces[1:], early_s[1:], strict=True)
-    )
+    jumps = []
+    for ((begins, at), (_, ends)), offsets in zip(pairwise(pieces), pairwise(early_s), strict=True):
+        old, new = (_near(offsets_s, log[begins:ends], offset_s) for offset_s in offsets)
+        first, last = _likely(np.concatenate([[0.0], np.cumsum(old - new)]), at - begins, ODDS)
+        # Where places tell nothing, it may be on either side of them.
+        from_s, to_s = at_s[max(begins + first, 1) - 1], at_s[min(begins + last, len(at_s) - 1)]
+        jumps.append(Jump(float(from_s + to_s) / 2, offsets[1], float(to_s - from_s) / 2))
     words = ", then ".join(early_words(each) for each in early_s)
     return Course(
         early_s=early_s[0],
         confidence=sure,
-        jumps=jumps,
+        jumps=tuple(jumps),
         residual_s=float(np.sqrt(np.mean(np.concatenate(left_s) ** 2))),
         note=f"the sound is {words}: {agreeing} of {len(at_s)} places agree",
     )
@@ -245,6 +251,17 @@ def _top(offsets_s: np.ndarray, log: np.ndarray) -> tuple[float, float]:
     return early_s, float(weights[near].sum())
 
 
+def _near(offsets_s: np.ndarray, log: np.ndarray, offset_s: float) -> np.ndarray:
+    """How well each place fits with an offset, or one beside it, in logarithms. Shape: (P, K) -> (P,)."""
+    return log[:, np.abs(offsets_s - offset_s) <= WITHIN_S + 1e-9].max(axis=1)
+
+
+def _likely(balance: np.ndarray, top: int, odds: float) -> tuple[int, int]:
+    """The first and the last turn that a balance of logarithms leaves as likely as `top`, but for `odds`."""
+    likely = np.flatnonzero(balance >= balance[top] - np.log(odds))
+    return int(min(likely[0], top)), int(max(likely[-1], top))
+
+
 def split(seen: np.ndarray, heard: np.ndarray, fps: float, old_s: float, new_s: float) -> tuple[float, float]:
     """Where a lag becomes another: up to there things fit by the old one, from there on by the new.
 
@@ -254,8 +271,7 @@ def split(seen: np.ndarray, heard: np.ndarray, fps: float, old_s: float, new_s: 
         old_s, new_s: how much sooner the same shows in `heard`, before and after.
 
     Returns:
-        Seconds from the start of the curves, and how much sooner or later it may be: what fits less well by
-        no more than a second of chance would make of it.
+        Seconds from the start of the curves, and how much sooner or later it may be.
     """
     frames = np.arange(len(seen), dtype=np.float64)
     by_old, by_new = (
@@ -265,5 +281,7 @@ def split(seen: np.ndarray, heard: np.ndarray, fps: float, old_s: float, new_s: 
     gain: np.ndarray = by_old - by_new
     balance = np.concatenate([[0.0], np.cumsum(gain)])
     top = int(balance.argmax())
-    likely = np.flatnonzero(balance >= balance[top] - gain.std() * np.sqrt(fps))
-    return top / fps, float(max(top - likely[0], likely[-1] - top) / fps)
+    # What a frame gains on its own side of the jump, beside how far frames stray, says how much a sum tells.
+    mean = (2 * balance[top] - balance[-1]) / len(gain)
+    first, last = _likely(balance * 2 * mean / max(gain.var(), 1e-12), top, ODDS)
+    return top / fps, max(top - first, last - top) / fps

@@ -80,6 +80,8 @@ FEW_PLACES = 3
 """Recordings of no more places are looked at whole, and no longer one is settled by fewer."""
 SETTLES_S = 0.2
 """What is settled can't be another answer, this far away; within it, looking on makes little better."""
+PART_SURE = 0.5
+"""Belief that each third of a long recording must have by itself before no more of it is looked at."""
 MOST_HALVES = 8
 """Places that are looked at besides, to find where it jumps."""
 
@@ -661,10 +663,30 @@ class _Look:
             self._see(*place)
             if len(self._watched) >= FEW_PLACES:
                 before, weighed = weighed, self._weighed()
-                if before is not None and _settled(before, weighed, options):
+                if before is not None and _settled(before, weighed, options) and self._holds(weighed):
                     break
         assert weighed is not None
         return self._narrowed(weighed, found)
+
+    def _holds(self, weighed: Weighed) -> bool:
+        """Whether each third of the recording says so by itself: one that jumps or drifts would not."""
+        if weighed.course is not None:
+            return True
+        early_s, _ = weighed.belief
+        if early_s is None:
+            return False
+        parts: list[list[Posterior]] = [[], [], []]
+        span_s = self._pool.stretches[-1][1] - self._zero_s
+        for watched in self._watched:
+            if (posterior := self._by_itself(watched)) is not None:
+                parts[int(3 * (_middle_s(watched) - self._zero_s) / span_s)].append(posterior)
+        said = [
+            alignment.believe(alignment.combine(part), SETTLES_S) if part else (None, 0.0) for part in parts
+        ]
+        return all(
+            own_s is not None and sure >= PART_SURE and abs(own_s - early_s) <= alignment.SURE_WITHIN_S
+            for own_s, sure in said
+        )
 
     def _narrowed(self, weighed: Weighed, found: Sequence[tuple[float, float]]) -> Weighed:
         """Where it jumps, look between the places that tell so, by halves."""
@@ -814,20 +836,19 @@ class _Look:
         return alignment.combine(posteriors, energy.posterior.offsets_s)
 
     def _located(self, jump: Jump, found: Course) -> Jump:
-        """Where it jumps, by the curves of the two places around, if they follow one another."""
-        at_s = jump.at_s + self._zero_s
-        before = [each for each in self._watched if _middle_s(each) < at_s][-1:]
-        after = [each for each in self._watched if _middle_s(each) >= at_s][:1]
-        motion, sound, breaks = joined([*before, *after])
-        if breaks or not before or not after:
+        """Where it jumps, by the curves of the places around, if they follow one another."""
+        from_s, to_s = (jump.at_s + self._zero_s + side * jump.give_or_take_s for side in (-1, 1))
+        around = [each for each in self._watched if from_s - 1e-6 <= _middle_s(each) <= to_s + 1e-6]
+        motion, sound, breaks = joined(around)
+        if breaks or len(around) < 2:
             return jump
-        fps = before[0].fps
+        fps = around[0].fps
         old_s, new_s = (
             alignment.lag_s(early_s, fps)
             for early_s in (found.at(jump.at_s - jump.give_or_take_s), jump.audio_early_s)
         )
         second, give_or_take_s = split(*alignment.events(motion, sound, fps), fps, old_s, new_s)
-        return Jump(before[0].start_s + second - self._zero_s, jump.audio_early_s, give_or_take_s)
+        return Jump(around[0].start_s + second - self._zero_s, jump.audio_early_s, give_or_take_s)
 
 
 def _vote(words: Sequence[Word], card: Card) -> alignment.Vote:
