@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -254,7 +255,7 @@ class Cluster:
         except Exception as error:
             if self._client.status == "running":
                 raise
-            raise FarmError(f"{self._address}: the scheduler is gone: {first_line(error)}") from error
+            raise FarmError(f"{self._address}: the scheduler is gone") from error
         promise = _Promise(future, job, self._underway.discard)
         # Dask gives up what nobody holds.
         self._underway.add(promise)
@@ -272,7 +273,7 @@ class Cluster:
         try:
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except Exception as error:
-            raise FarmError(f"{self._address}: the scheduler is gone: {first_line(error)}") from error
+            raise FarmError(f"{self._address}: the scheduler is gone") from error
         return [name for name, held in workers.items() if held["resources"].get(RESOURCE)]
 
     def _compare(self, work: batch.Work) -> None:
@@ -320,11 +321,15 @@ class _Promise:
             FarmError, UsageError, DeviceError: as `do`.
         """
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
         try:
             result = dict(self._future.result())
         except KilledWorker as error:
             raise BrokenExecutor(f"the last was {error.last_worker.address}") from error
+        except CommClosedError as error:
+            # Whether there still is a scheduler, who hands the job in again is told.
+            raise BrokenExecutor(first_line(error)) from error
         finally:
             self._done(self)
         source, target = self._work["source"], self._work["target"]
@@ -371,6 +376,9 @@ def _connected(address: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise UsageError(f"--scheduler wants Dask: pip install 'otio-avassist[farm]' ({error})") from error
+    # What it has to say is said in our words; it would show tracebacks of its own.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         _knock(address)
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
