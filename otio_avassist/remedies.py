@@ -319,13 +319,13 @@ def _slip(
     accepted = decision == "accepted"
     frames = whole_frames(early_s, rate)
     changes = _changes(finding, rate)
-    if frames == 0 and (not changes or (accepted and not _may_mend(finding, rate, fix))):
+    if frames == 0 and (not changes or (accepted and not _may_mend(finding, rate, fix, accepted))):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
     note = _note(finding, early_s, decision, provenance)
     if not accepted and not changes and abs(early_s) <= finding.within_s:
         return Outcome("in step", (), f"in step, as finely as can be told: {offset}", residual_s=early_s)
     against = _impossible(finding.shot, sound, early_s, detach=detach)
-    mended = bool(changes) and _may_mend(finding, rate, fix)
+    mended = bool(changes) and _may_mend(finding, rate, fix, accepted)
     if mended:
         changes = ()
         against = against or _nowhere(finding, sound, rate)
@@ -349,12 +349,16 @@ def _slip(
     return Outcome("slipped", (slip,), words, frames, residual_s)
 
 
-def _may_mend(finding: SyncFinding, rate: float, fix: Collection[str]) -> bool:
-    """Whether all that changes in the shot may be mended, and its sound has a clip of its own."""
+def _may_mend(finding: SyncFinding, rate: float, fix: Collection[str], accepted: bool) -> bool:
+    """Whether all that changes in the shot may be mended, and its sound has a clip of its own.
+
+    Where a jump lies is a person's to say if nothing tells it to `CUT_WITHIN_S`.
+    """
     there = {
         name for name, is_so in (("drift", _drifts(finding, rate)), ("jumps", bool(finding.jumps))) if is_so
     }
-    return there <= set(fix) and finding.shot.paired_by != "own sound"
+    where = accepted or all(jump.give_or_take_s <= CUT_WITHIN_S for jump in finding.jumps)
+    return there <= set(fix) and where and finding.shot.paired_by != "own sound"
 
 
 def _mend(
@@ -454,6 +458,8 @@ def _drifts(finding: SyncFinding, rate: float) -> bool:
     return abs(_drift_s(finding)) * rate >= 0.5
 
 
+CUT_WITHIN_S = 2.0
+"""Sound that jumps is cut only where one knows the moment to so much."""
 LEAST_FRAMES = 2
 """So many must be left to play; of a part of a clip, rounding may take one of them."""
 

@@ -65,6 +65,15 @@ def test_what_is_unsure_is_marked_whatever_may_be_mended() -> None:
     assert outcome.action == "marked"
 
 
+def test_a_jump_that_may_be_anywhere_is_cut_by_a_persons_yes_alone() -> None:
+    cut = simple()
+    outcome, _ = mended(cut, 0.4, jumps=(Jump(2.0, -0.2, 20.0),))
+    assert outcome.action == "marked"
+    assert "jumps at 2.0 s, give or take 20.0 s" in outcome.words
+    said = remedies.edit_for(finding(cut, 0.4, jumps=(Jump(2.0, -0.2, 20.0),)), decision="accepted", fix=BOTH)
+    assert "cut in 2 pieces" in said.words
+
+
 def test_sound_that_begins_in_step_and_then_drifts_is_mended_too() -> None:
     outcome, done = mended(simple(), 0.0, drift_ppm=-8000.0)
     assert outcome.action == "slipped"
