@@ -37,13 +37,7 @@ def text_of(name: str) -> str:
     return (CHECKOUT / name).read_text(encoding="utf-8")
 
 
-# While its training is being replaced, this page runs ahead of what there is, or behind it.
-UNSETTLED = pytest.mark.xfail(reason="the page is being rewritten", strict=False)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=UNSETTLED if name == "docs/sync-network.md" else ()) for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_of_a_page_is_one_that_its_program_takes(name):
     for command in commands.commands(text_of(name), name):
         commands.check(command)
