@@ -33,7 +33,7 @@ HEIGHT, WIDTH = 96, 128
 would smooth traces away."""
 
 AAC_BIT_RATE = 32_000
-"""Mono. At the default of 69,000, noise at 22.05 and 16 kHz gets 3.1 and 4.3 bits a sample and shows little."""
+"""Mono. At the default of 69,000 noise at 22.05 and 16 kHz gets 3.1 and 4.3 bits a sample, and tells less."""
 
 PICTURE_LEAD, PICTURE_TAIL = 24, 6
 SOUND_LEAD_S = 1.0
