@@ -408,7 +408,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much a line of the table is made of; sound and pictures cost unlike."""
+    """How much a line of the table is made of; sound and pictures learn unlike. Of files only the steps."""
 
     sound_sources: int = 480
     picture_sources: int = 480
@@ -518,8 +518,9 @@ def main(
     """Does an encoding tell where a crop was cut from? Table 5.1 of the thesis, or of FILES."""
     torch.set_num_threads(threads)
     settings = Settings(seed=seed, precision=precision)
+    size = Size()
     if steps:
-        settings = replace(settings, steps=steps)
+        size = replace(size, sound_steps=steps, picture_steps=steps)
 
     def say(text: str) -> None:
         click.echo(text, err=True)
@@ -543,13 +544,10 @@ def main(
             click.echo(HEADING)
             for kind, material in materials.items():
                 say(f"{kind}: {len(material.sources)} sources at {material.rate:g} a second")
-                keep(kind, probe(material, settings, say))
+                keep(kind, probe(material, replace(settings, steps=size.steps(kind)), say))
             return
-        size = Size()
         if sources:
             size = replace(size, sound_sources=sources, picture_sources=sources)
-        if steps:
-            size = replace(size, sound_steps=steps, picture_steps=steps)
         if aac_bit_rate:
             size = replace(size, aac_bit_rate=aac_bit_rate)
         held["size"] = asdict(size)
