@@ -127,6 +127,9 @@ def test_media_that_is_slow_to_open_stops_nothing(qtbot, window: Window, tmp_pat
     (tmp_path / "other").mkdir()
     other = scene.write_cut(tmp_path / "other")
     monkeypatch.setattr(window, "start_look", lambda: None)
+    # Pictures and sounds of the strip are fetched beside it, and ask the same.
+    monkeypatch.setattr(window, "_fetch_overviews", lambda: None)
+    qtbot.waitUntil(lambda: window.loader._patient.activeThreadCount() == 0, timeout=20_000)
     calls = slowly(monkeypatch, windows, "probe")
     with beating() as meanwhile:
         assert window.open_path(str(other))
