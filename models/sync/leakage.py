@@ -451,11 +451,11 @@ def line(name: str, found: Accuracy, published: tuple[float, float] | None = Non
 def plot(found: dict[str, Accuracy]) -> str:
     """Both shares of each line, their intervals and chance, as SVG."""
     left, row, wide = 150, 44, 520
+    size = f'width="{left + wide + 70}" height="{row * len(found) + 70}"'
     parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{left + wide + 70}" height="{row * len(found) + 70}" '
-        'font-family="sans-serif" font-size="13">',
-        '<rect width="100%" height="100%" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">',
+        # In numbers: not every viewer knows per cent.
+        f'<rect {size} fill="white"/>',
     ]
     bottom = row * len(found) + 16
     for tick in range(0, 101, 20):
