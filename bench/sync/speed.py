@@ -43,6 +43,7 @@ def measure(asked: argparse.Namespace) -> tuple[dict[str, Any], bool]:
                 "-o",
                 Path(place, "out.otio"),
                 "-q",
+                "--no-cache",
             ]
             command += ["--bundle", asked.bundle] if asked.bundle else []
             command += [name] if name.startswith("--") else []
