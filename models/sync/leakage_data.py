@@ -301,15 +301,16 @@ def _pictures(file: Path) -> Iterator[tuple[Kind, float, np.ndarray]]:
 
 
 def _sound(file: Path) -> Iterator[tuple[Kind, float, np.ndarray]]:
-    """Pieces of 10 s, each so many whole packets after the one before, from the first sample on."""
+    """Pieces of 10 s, each so many whole packets after the one before, from the first whole one on."""
     with opened(file) as container:
         stream = container.streams.audio[0]
         rate, count = stream.rate, round(SOURCE_S * stream.rate)
         waiting, held, size, pieces = [np.zeros(0, np.float32)], 0, 0, 0
         resampler = av.AudioResampler(format="fltp", layout="mono")
         for frame in container.decode(stream):
-            # A first frame may be cut by its priming; those after it are whole.
-            size = max(size, frame.samples)
+            if frame.samples > size and not pieces:
+                # What came before was cut by its priming: it began within a packet.
+                waiting, held, size = [np.zeros(0, np.float32)], 0, frame.samples
             for mono in resampler.resample(frame):
                 waiting.append(mono.to_ndarray()[0])
                 held += mono.samples

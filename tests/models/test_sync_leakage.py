@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -223,6 +224,25 @@ def test_a_long_file_is_cut_into_pieces_that_begin_alike(tmp_path: Path):
     whole = leakage_data.read([tmp_path / "a.m4a"])["sound"].sources
     assert len(whole[0]) == 441_000
     assert held.groups == (0, 1)
+
+
+def test_sound_that_was_cut_within_a_packet_begins_with_the_next(tmp_path: Path):
+    whole, cut = tmp_path / "whole.m4a", tmp_path / "cut.m4a"
+    film(whole, seconds=14, rate=44_100, picture=False)
+    with av.open(str(whole)) as source, av.open(str(cut), "w", format="mp4") as container:
+        stream = container.add_stream_from_template(source.streams.audio[0])
+        for number, packet in enumerate(source.demux(source.streams.audio[0])):
+            if packet.pts is not None and number >= 40:
+                # Played from the 700th sample of the packet before packet 40 of what is heard.
+                packet.pts = packet.dts = packet.pts - 39 * 1024 - 700
+                packet.stream = stream
+                container.mux(packet)
+    with av.open(str(cut), "r") as container:
+        first = next(container.decode(audio=0)).samples
+    assert first < 1024
+    (source,) = leakage_data.read([cut])["sound"].sources
+    (reference,) = leakage_data.read([whole])["sound"].sources
+    assert np.allclose(source[:9999], reference[40 * 1024 :][:9999], atol=1e-4)
 
 
 def test_the_command_probes_files(tmp_path: Path):
