@@ -38,7 +38,8 @@ STEP_S = 0.1
 LOSSLESS_SOUND = {"flac", "alac", "wavpack", "tta", "ape"}
 LOSSLESS_PICTURES = {"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png"}
 SPARES_BITS = 3.0
-"""Of an encoded sample: the more, the less of its frames AAC leaves to be found (docs/leakage.md)."""
+"""Of an encoded sample. Measured on noise (docs/leakage.md): at 3.1 a probe found 5 % of starts, of which it
+guesses 2, at 2.0 14 %, and at 4.3 nothing."""
 SAME_PERIOD = 0.9
 """So many of the pictures a period apart are key frames where there is a period, and more may be between."""
 LEAST_PERIODS = 3
