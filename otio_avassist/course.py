@@ -228,7 +228,7 @@ def _jumping(
     jumps = []
     for ((begins, at), (_, ends)), offsets in zip(pairwise(pieces), pairwise(early_s), strict=True):
         old, new = (_near(offsets_s, log[begins:ends], offset_s) for offset_s in offsets)
-        first, last = _likely(np.concatenate([[0.0], np.cumsum(old - new)]), at - begins, ODDS)
+        first, last = _likely(np.concatenate([[0.0], np.cumsum(old - new)]), at - begins)
         # Where places tell nothing, it may be on either side of them.
         from_s, to_s = at_s[max(begins + first, 1) - 1], at_s[min(begins + last, len(at_s) - 1)]
         jumps.append(Jump(float(from_s + to_s) / 2, offsets[1], float(to_s - from_s) / 2))
@@ -256,10 +256,10 @@ def _near(offsets_s: np.ndarray, log: np.ndarray, offset_s: float) -> np.ndarray
     return log[:, np.abs(offsets_s - offset_s) <= WITHIN_S + 1e-9].max(axis=1)
 
 
-def _likely(balance: np.ndarray, top: int, odds: float) -> tuple[int, int]:
-    """The first and the last turn that a balance of logarithms leaves as likely as `top`, but for `odds`."""
-    likely = np.flatnonzero(balance >= balance[top] - np.log(odds))
-    return int(min(likely[0], top)), int(max(likely[-1], top))
+def _likely(balance: np.ndarray, top: int) -> tuple[int, int]:
+    """The first and the last turn that a balance of logarithms leaves as likely as `top`, but for `ODDS`."""
+    likely = np.flatnonzero(balance >= balance[top] - np.log(ODDS))
+    return int(likely[0]), int(likely[-1])
 
 
 def split(seen: np.ndarray, heard: np.ndarray, fps: float, old_s: float, new_s: float) -> tuple[float, float]:
@@ -283,5 +283,5 @@ def split(seen: np.ndarray, heard: np.ndarray, fps: float, old_s: float, new_s: 
     top = int(balance.argmax())
     # What a frame gains on its own side of the jump, beside how far frames stray, says how much a sum tells.
     mean = (2 * balance[top] - balance[-1]) / len(gain)
-    first, last = _likely(balance * 2 * mean / max(gain.var(), 1e-12), top, ODDS)
+    first, last = _likely(balance * 2 * mean / max(gain.var(), 1e-12), top)
     return top / fps, max(top - first, last - top) / fps

@@ -644,10 +644,7 @@ class Moved:
             "record_start_s": self.record_start_s,
             "task": self.task,
         }
-        past = self.past()
-        for each in past.values():
-            each["source_range"] = _range_to_json(each["source_range"])
-        return {**which, **past}
+        return {**which, **json.loads(otio.core.serialize_json_to_string(self.past(), indent=0))}
 
     @classmethod
     def from_json(cls, value: Any) -> Moved | None:
@@ -684,17 +681,6 @@ class Moved:
             str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task,
             float(after.get("speed", 1.0)), (int(before_it), int(after_it)),
         )  # fmt: skip
-
-
-def _range_to_json(extent: TimeRange | None) -> dict[str, Any] | None:
-    """As OpenTimelineIO's own files have it."""
-    if extent is None:
-        return None
-    times = {
-        name: {"OTIO_SCHEMA": "RationalTime.1", "rate": time.rate, "value": time.value}
-        for name, time in (("duration", extent.duration), ("start_time", extent.start_time))
-    }
-    return {"OTIO_SCHEMA": "TimeRange.1", **times}
 
 
 def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:

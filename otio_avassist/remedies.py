@@ -319,13 +319,13 @@ def _slip(
     accepted = decision == "accepted"
     frames = whole_frames(early_s, rate)
     changes = _changes(finding, rate)
-    if frames == 0 and (not changes or (accepted and not _may_mend(finding, rate, fix, accepted))):
+    mended = bool(changes) and _may_mend(finding, rate, fix, accepted)
+    if frames == 0 and (not changes or (accepted and not mended)):
         return Outcome("in step", (), f"in step: {offset}", residual_s=early_s)
     note = _note(finding, early_s, decision, provenance)
     if not accepted and not changes and abs(early_s) <= finding.within_s:
         return Outcome("in step", (), f"in step, as finely as can be told: {offset}", residual_s=early_s)
     against = _impossible(finding.shot, sound, early_s, detach=detach)
-    mended = bool(changes) and _may_mend(finding, rate, fix, accepted)
     if mended:
         changes = ()
         against = against or _nowhere(finding, sound, rate)

@@ -11,6 +11,7 @@ import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +37,16 @@ def _with_drawn_sounds(place: Path) -> Callable[[int], Any]:
     return render
 
 
-def _with_real_sounds(place: Path) -> Callable[[int], Any]:
+def _with_real_sounds(recipe: str, place: Path) -> Callable[[int], Any]:
     from models.sync.compact import material, scenes
 
-    bank = material.load(place)
-    return lambda seed: scenes.render(seed, bank)
-
-
-def _with_nothing_else(place: Path) -> Callable[[int], Any]:
-    from models.sync.compact import material, scenes
-
-    bank = material.load(place)
-    return lambda seed: scenes.render(seed, bank, scenes.EASY)
+    return partial(scenes.render, bank=material.load(place), recipe=getattr(scenes, recipe))
 
 
 RENDERERS: Mapping[str, Callable[[Path], Callable[[int], Any]]] = {
     "clips": _with_drawn_sounds,
-    "grids": _with_real_sounds,
-    "easy": _with_nothing_else,
+    "grids": partial(_with_real_sounds, "FULL"),
+    "easy": partial(_with_real_sounds, "EASY"),
 }
 """What a network eats, by its card -> the scenes that it learnt from, seed by seed; and those with one thing
 that is seen and heard, and nothing beside it."""

@@ -382,8 +382,7 @@ def place_name(
 def _asked_of(each: Pool, model: Model | None, store: cache.Store) -> list[Any]:
     """All that any answer about a pool depends on, but for the stretch and the options."""
     picture, sound = each.picture, each.sound
-    # With the model itself, so that no other one is ever found by its number.
-    _, network = store.fact(f"network {id(model)}", lambda: (model, _network_name(model)))
+    network = _network_name(model) if model is not None else ""
     return [
         [cache.media_key(picture.path), picture.start_number, picture.sequence_fps],
         [cache.media_key(sound.path), sound.stream, sound.channel, sound.start_number, sound.sequence_fps],
@@ -393,10 +392,9 @@ def _asked_of(each: Pool, model: Model | None, store: cache.Store) -> list[Any]:
     ]
 
 
-def _network_name(model: Model | None) -> str:
+@lru_cache(maxsize=1)
+def _network_name(model: Model) -> str:
     """All of a network that an answer depends on, in short: a film has hundreds of pools."""
-    if model is None:
-        return ""
     card = model.card
     return cache.name_of(
         "network", card.network, model.sha256, model.device, card.preprocessing, card.classes
@@ -649,6 +647,8 @@ class _Look:
         self._pool, self._model, self._options, self._tick = each, model, options, tick
         self._watched: list[Watched] = []
         """In order of time."""
+        self._said: list[Place] = []
+        """What each of them says by itself, of those that are long enough to say anything."""
         self._done_s = 0.0
 
     def far_enough(self) -> Weighed:
@@ -677,9 +677,8 @@ class _Look:
             return False
         parts: list[list[Posterior]] = [[], [], []]
         span_s = self._pool.stretches[-1][1] - self._zero_s
-        for watched in self._watched:
-            if (posterior := self._by_itself(watched)) is not None:
-                parts[int(3 * (_middle_s(watched) - self._zero_s) / span_s)].append(posterior)
+        for place in self._said:
+            parts[int(3 * place.at_s / span_s)].append(place.posterior)
         said = [
             alignment.believe(alignment.combine(part), SETTLES_S) if part else (None, 0.0) for part in parts
         ]
@@ -720,6 +719,8 @@ class _Look:
             seen = self._store.kept(name, lambda: self._watch(start_s, end_s), _seen_held, _seen_of)
         self._watched += seen.watched
         self._watched.sort(key=lambda watched: watched.start_s)
+        self._said += filter(None, map(self._by_itself, seen.watched))
+        self._said.sort(key=lambda place: place.at_s)
         if seen.looks is not None:
             self.looks = self.looks or Looks()
             self.looks.include(seen.looks)
@@ -809,17 +810,12 @@ class _Look:
 
     def _course(self) -> Course | None:
         """Whether the offset drifts or jumps, by what each place says by itself."""
-        each_by_itself = [
-            Place(_middle_s(watched) - self._zero_s, posterior)
-            for watched in self._watched
-            if (posterior := self._by_itself(watched)) is not None
-        ]
-        found = course(each_by_itself)
+        found = course(self._said)
         if found is None or not found.jumps:
             return found
         return replace(found, jumps=tuple(self._located(jump, found) for jump in found.jumps))
 
-    def _by_itself(self, watched: Watched) -> Posterior | None:
+    def _by_itself(self, watched: Watched) -> Place | None:
         """What one place says; None where it is too short to say anything."""
         options = self._options
         posteriors = []
@@ -833,7 +829,8 @@ class _Look:
         if not posteriors:
             return None
         # On one grid for all places, whatever there was to ask.
-        return alignment.combine(posteriors, energy.posterior.offsets_s)
+        posterior = alignment.combine(posteriors, energy.posterior.offsets_s)
+        return Place(_middle_s(watched) - self._zero_s, posterior)
 
     def _located(self, jump: Jump, found: Course) -> Jump:
         """Where it jumps, by the curves of the places around, if they follow one another."""
