@@ -249,7 +249,7 @@ class Planned:
 
     work: Work
     state: str
-    """new, cached (all that sync asks is known), finished (by an earlier run), or unreadable."""
+    """new, cached (all that is asked is known), finished (by an earlier run), or unreadable."""
     media_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds of media that aren't known yet, by what they are kept as."""
     missing: tuple[str, ...] = ()
@@ -343,7 +343,7 @@ def _planned(work: Work, shared: pipeline.Shared, *, resume: bool) -> Planned:
     absent = frozenset(each.media for each in unread)
     if resume and name and (result := _finished(name, work, shared)) is not None:
         return Planned(work, "finished", missing=missing, absent=absent, finished_as=name, result=result)
-    media_s = dict(_to_look_at(work, looked, shared))
+    media_s = dict(_to_look_at(work, root, looked, shared))
     return Planned(work, "new" if media_s else "cached", media_s, missing, absent, finished_as=name)
 
 
@@ -351,31 +351,50 @@ def _short(url: str) -> str:
     return url if len(url) < 100 else f"…{url[-99:]}"
 
 
-def _to_look_at(work: Work, looked: spans.Spans, shared: pipeline.Shared) -> Iterator[tuple[str, float]]:
-    """(what it is kept as, seconds) of media that isn't known yet; what isn't kept is new each time."""
+def _to_look_at(
+    work: Work, root: Any, looked: spans.Spans, shared: pipeline.Shared
+) -> Iterator[tuple[str, float]]:
+    """(what it is kept as, seconds) of media that isn't known yet; what isn't kept is new each time.
+
+    What captions look at after sync has moved it is told as it stands now; of foley it isn't known before
+    what it looks for, so that all of it counts.
+    """
     settings, store = work.settings, shared.store
     if "sync" in settings.tasks:
-        model = shared.opened("sync", settings)
-        paired = [each for each in looked.shots if each.picture is not None and each.sound is not None]
-        for pool in sync.pool(paired, settings.sync):
-            if store is None:
-                yield f"{work.source} {pool.picture.path} {pool.sound.path}", pool.duration_s
-                continue
-            with contextlib.suppress(MediaError):  # which is said of it when it is looked at
-                name = sync.heard_name(pool, model, settings.sync, store)
-                if store.has(name):
-                    continue
-                # What is seen of all places is weighed anew at least.
-                yield name, 0.0
-                for place in pool.places:
-                    name = sync.place_name(pool, model, settings.sync, place, store)
-                    if not store.has(name):
-                        yield name, place[1] - place[0]
+        yield from _for_sync(work, looked, shared)
+    if "captions" in settings.tasks and store is not None:
+        options = pipeline.options_for("captions", settings, root, looked)
+        with contextlib.suppress(MediaError):  # which is said of it when it is looked at
+            network = shared.opened("captions", settings)
+            for name, seconds in captions.names(looked.shots, network, options, store):
+                if not store.has(name):
+                    yield name, seconds
     for task in settings.tasks:
-        if task != "sync":
+        if task == "foley" or (task == "captions" and store is None):
             seconds = sum(each.lead.duration_s for each in looked.shots)
             if seconds:
                 yield f"{task} {work.source}", seconds
+
+
+def _for_sync(work: Work, looked: spans.Spans, shared: pipeline.Shared) -> Iterator[tuple[str, float]]:
+    """The same of what sync looks at."""
+    settings, store = work.settings, shared.store
+    model = shared.opened("sync", settings)
+    paired = [each for each in looked.shots if each.picture is not None and each.sound is not None]
+    for pool in sync.pool(paired, settings.sync):
+        if store is None:
+            yield f"{work.source} {pool.picture.path} {pool.sound.path}", pool.duration_s
+            continue
+        with contextlib.suppress(MediaError):
+            name = sync.heard_name(pool, model, settings.sync, store)
+            if store.has(name):
+                continue
+            # What is seen of all places is weighed anew at least.
+            yield name, 0.0
+            for place in pool.places:
+                name = sync.place_name(pool, model, settings.sync, place, store)
+                if not store.has(name):
+                    yield name, place[1] - place[0]
 
 
 def _finished_name(work: Work, looked: spans.Spans) -> str:

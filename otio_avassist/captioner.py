@@ -141,6 +141,11 @@ class Captioner:
         self._never = frozenset({self.numbers.start, self.numbers.pad, self.numbers.unknown})
 
     @property
+    def by(self) -> list[Any]:
+        """All that tells its answers from those of another, as JSON."""
+        return _by(self._bundle)
+
+    @property
     def proposes(self) -> bool:
         return "propose" in self._bundle.card.graphs
 
@@ -414,6 +419,11 @@ class Captioner:
         for at, each in enumerate(rows):
             stacked[at, : len(each)] = each
         return stacked
+
+
+def _by(bundle: Bundle) -> list[Any]:
+    needed = [[name, _by(each)] for name, each in sorted(bundle.needs.items())]
+    return [bundle.card.to_json(), bundle.device, needed]
 
 
 def _mean(values: Sequence[float]) -> float:

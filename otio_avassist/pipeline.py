@@ -221,10 +221,6 @@ def _state(path: Path) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-KEEPING = ("sync",)
-"""Tasks that keep what they found."""
-
-
 @dataclass(frozen=True)
 class Assisted:
     timeline: Any
@@ -234,9 +230,14 @@ class Assisted:
     """What must outlive an editor that drops our metadata; see `review`."""
 
 
-def clips(root: otio.core.SerializableObject, settings: Settings, shared: Shared) -> spans.Spans:
+def clips(
+    root: otio.core.SerializableObject,
+    settings: Settings,
+    shared: Shared,
+    sidecar: Mapping[str, Any] | None = None,
+) -> spans.Spans:
     """What the first task would look at, and what can't be; only headers of media are read."""
-    timeline = edits.strip(root, None, tasks=settings.tasks).timeline
+    timeline = edits.strip(root, sidecar, tasks=settings.tasks).timeline
     return spans.read_spans(timeline, _locator(settings), shared.probe)
 
 
@@ -362,7 +363,7 @@ def _walk(
     for task in tasks:
         if task != tasks[0]:
             looked = spans.read_spans(timeline, _locator(settings), shared.probe)
-        options = _options(task, settings, timeline, looked)
+        options = options_for(task, settings, timeline, looked)
         shots, not_wanted = _shots(task, looked, settings, timeline)
         shots, rejected = _without_rejected(shots, decisions) if task == "foley" else (shots, [])
         spell = _speller(timeline, settings)
@@ -371,8 +372,7 @@ def _walk(
         passed_over = []
         for line in led_to:
             tell(line)
-        kept = {"store": shared.store} if shared.store is not None and task in KEEPING else {}
-        for each in TASKS[task].analyse(shots, asked[task], options, progress, **kept):
+        for each in TASKS[task].analyse(shots, asked[task], options, progress, shared.store):
             if isinstance(each, PassedOver):
                 passed_over.append(each)
                 continue
@@ -462,7 +462,7 @@ def _named(network: _Asked) -> dict[str, str]:
     return {"name": network.card.network, "sha256": network.sha256}
 
 
-def _options(
+def options_for(
     task: str, settings: Settings, timeline: otio.core.SerializableObject, looked: spans.Spans
 ) -> Any:
     """What the task was asked for, and what the timeline itself says that it should hear."""

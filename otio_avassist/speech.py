@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import metadata
 from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otio_avassist.errors import MediaError, UsageError, first_line
+from otio_avassist.media import content_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,6 +149,22 @@ def listener(model: Path | None = None) -> Listener | None:
     except (RuntimeError, ValueError, OSError) as error:
         raise UsageError(f"{folder}: not a model for faster-whisper: {first_line(error)}") from error
     return lambda samples, start_s: _heard(network, samples, start_s)
+
+
+def by(model: Path | None = None) -> list[str]:
+    """What tells the speech network that `listener` gives from others, without loading it; none: nothing.
+
+    Raises:
+        MediaError: it can't be read.
+    """
+    folder = model or fetched()
+    if folder is None or not (folder / WEIGHTS).is_file():
+        return []
+    try:
+        versions = [metadata.version(name) for name in ("faster-whisper", "ctranslate2")]
+    except metadata.PackageNotFoundError:
+        return []
+    return [*versions, *(content_key(each) for each in sorted(folder.iterdir()) if each.is_file())]
 
 
 def fetched() -> Path | None:

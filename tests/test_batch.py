@@ -7,6 +7,7 @@ import os
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import opentimelineio as otio
@@ -15,6 +16,7 @@ import pytest
 from otio_avassist import batch, cache, pipeline
 from otio_avassist.errors import OutputError, UsageError
 from otio_avassist.tasks import sync
+from tests.pretend import pretended
 from tests.test_cli import avassist, project  # noqa: F401 (fixtures)
 
 
@@ -108,6 +110,20 @@ def test_the_plan_says_what_is_new_known_and_missing(works, store, tmp_path: Pat
     assert "gone.mov" in said
     assert "broken.otio" in said
     assert store.speed("sync").ratio is not None
+
+
+def test_the_plan_knows_what_was_told_of_media(works, store, monkeypatch) -> None:
+    monkeypatch.setitem(pipeline._OPEN, "captions", lambda settings: pretended())
+    works = [replace(each, settings=replace(each.settings, tasks=("captions",))) for each in works]
+    new = batch.plan(works, pipeline.Shared(store))
+    assert [each.state for each in new.timelines] == ["new"] * 3
+    # All play the same of it.
+    assert new.media_s == pytest.approx(new.timelines[0].media_s.popitem()[1])
+    plain = run(works, None)
+    assert list(map(without_times, run(works, store))) == list(map(without_times, plain))
+    known = batch.plan(works, pipeline.Shared(store))
+    assert [(each.state, each.media_s) for each in known.timelines] == [("cached", {})] * 3
+    assert list(map(without_times, run(works, store))) == list(map(without_times, plain))
 
 
 def test_resuming_leaves_out_what_is_finished_and_nothing_else(works, store, monkeypatch) -> None:

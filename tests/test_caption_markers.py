@@ -284,7 +284,7 @@ def test_tags_alone_tell_whose_work_it_is() -> None:
 # The road, with a task that sees the same in every shot
 
 
-def tell(shots, bundle, options, progress):
+def tell(shots, bundle, options, progress, store):
     for shot in shots:
         lead: Shot = shot.lead
         third_s = lead.duration_s / 3

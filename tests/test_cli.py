@@ -490,7 +490,7 @@ def teller(monkeypatch: pytest.MonkeyPatch):
 
     told = SimpleNamespace(options=[], silent=False)
 
-    def analyse(shots, bundle, options, progress):
+    def analyse(shots, bundle, options, progress, store):
         told.options.append(options)
         for shot in () if told.silent else shots:
             start_s = shot.lead.record_start_s + 1.0

@@ -197,7 +197,7 @@ def test_the_options_reach_the_task(project: Path, avassist, monkeypatch) -> Non
     monkeypatch.setitem(
         pipeline.TASKS,
         "foley",
-        SimpleNamespace(analyse=lambda shots, network, options, progress: asked.append(options) or ()),
+        SimpleNamespace(analyse=lambda shots, network, options, *rest: asked.append(options) or ()),
     )
     words = ["--takes", 3, "--seed", 7, "--sound", "hum", "--loudness", -20, "--foley-dir", project / "x"]
     words += ["--library", project, "--prime", "01:00:02:05-01:00:03:05", "--no-sync-check", "--which", "all"]
@@ -472,7 +472,7 @@ def test_without_a_file_a_hook_asks_for_a_folder_and_hands_back_what_it_was_give
 # Timelines that editors wrote
 
 
-def make(shots, network, options, progress):
+def make(shots, network, options, progress, store):
     for shot in shots:
         lead = shot.lead
         made = tuple(take(number, lead.duration_s + 1) for number in (1, 2))

@@ -20,9 +20,9 @@ HEAVY = "{'numpy', 'av', 'onnxruntime', 'PySide6', 'tomllib', 'json', 'dataclass
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, without what would steer the hooks."""
+    """This process's, without what would steer the hooks or was found before."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("AVASSIST_", "OTIO_"))}
-    return clean | changes
+    return clean | {"OTIO_AVASSIST_CACHE": "off"} | changes
 
 
 def tool(name: str, *arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -165,8 +165,9 @@ def assist(monkeypatch, tmp_path):
     """Stands in for the pipeline: renames the timeline, and keeps what it was called with."""
     from otio_avassist import pipeline
 
-    def stand_in(root, settings, *, sidecar=None, progress=None):
+    def stand_in(root, settings, *, sidecar=None, shared):
         calls.append(settings)
+        stand_in.stores.append(shared.store)
         if failures:
             raise failures[0]
         mended = root.deepcopy()
@@ -176,7 +177,7 @@ def assist(monkeypatch, tmp_path):
 
     calls: list[pipeline.Settings] = []
     failures: list[Exception] = []
-    stand_in.calls, stand_in.failures = calls, failures
+    stand_in.calls, stand_in.failures, stand_in.stores = calls, failures, []
     monkeypatch.setattr(pipeline, "assist", stand_in)
     monkeypatch.setattr(run, "_ours", set())
     monkeypatch.setattr(run, "_failed_in_file", set())
@@ -206,6 +207,13 @@ def test_a_string_writer_is_served_once_a_conversion(assist, monkeypatch, said):
     otio.adapters.write_to_file(a_timeline(), "out.xml", hook_function_argument_map=arguments)
     assert len(assist.calls) == 1
     assert "mended" in Path("out.xml").read_text()
+
+
+def test_what_was_found_before_is_used_and_kept_unless_that_is_off(assist, tmp_path, monkeypatch):
+    otio.adapters.write_to_file(a_timeline(), "one.otio", hook_function_argument_map=ASKED)
+    monkeypatch.setenv("OTIO_AVASSIST_CACHE", str(tmp_path / "kept"))
+    otio.adapters.write_to_file(a_timeline("else.mov"), "two.otio", hook_function_argument_map=ASKED)
+    assert [store and store.folder for store in assist.stores] == [None, tmp_path / "kept"]
 
 
 def test_reading_asks_only_when_told_to(assist, cut):

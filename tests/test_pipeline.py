@@ -35,7 +35,7 @@ class Teller:
         self.silent = False
         self.blind = False
 
-    def analyse(self, shots, bundle, options, progress):
+    def analyse(self, shots, bundle, options, progress, store):
         assert bundle.card.network == "teller"
         self.shots = list(shots)
         for shot in shots:
@@ -49,7 +49,7 @@ class Teller:
                 )  # fmt: skip
 
 
-def hear(shots, model, options, progress):
+def hear(shots, model, options, progress, store):
     for shot in shots:
         yield SyncFinding(shot, 0.4, 0.97, "sound-to-sound")
 
@@ -197,7 +197,7 @@ def test_subtitles_that_stand_on_the_timeline_are_heard_where_they_stand(
     # Read from its first second on, four seconds into the timeline.
     made.tracks.append(otio.schema.Track("Subtitles", [gap(100), words], kind="Subtitle"))
     got: list = []
-    teller.analyse = lambda shots, bundle, options, progress: iter(got.append(options) or ())  # type: ignore[method-assign]
+    teller.analyse = lambda shots, bundle, options, *rest: iter(got.append(options) or ())  # type: ignore[method-assign]
     for said in ("auto", "none"):
         asked = pipeline.Settings(tasks=("captions",), captions=captions.Options(speech=said))
         pipeline.assist(made, asked)
@@ -208,7 +208,7 @@ def test_subtitles_that_stand_on_the_timeline_are_heard_where_they_stand(
 
 def test_the_options_of_captions_reach_the_task(teller: Teller) -> None:
     got: list = []
-    teller.analyse = lambda shots, bundle, options, progress: iter(got.append(options) or ())  # type: ignore[method-assign]
+    teller.analyse = lambda shots, bundle, options, *rest: iter(got.append(options) or ())  # type: ignore[method-assign]
     options = captions.Options(per_minute=3.0, on="clip")
     pipeline.assist(cut(), pipeline.Settings(tasks=("captions",), captions=options))
     assert got == [options]
@@ -268,7 +268,7 @@ def test_what_was_looked_at_and_decided_is_what_a_run_does_with_these_decisions(
     assert after.sidecar == at_once.sidecar
 
 
-def make_takes(shots, network, options, progress):
+def make_takes(shots, network, options, progress, store):
     for shot in shots:
         lead = shot.lead
         yield FoleyFinding(

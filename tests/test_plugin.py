@@ -34,7 +34,7 @@ TRIGGERS = {"post_adapter_read": ["avassist_assist"], "pre_adapter_write": ["ava
 def environment(**changes: str) -> dict[str, str]:
     """This process's, without what would steer the plugin."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("AVASSIST_", "OTIO_"))}
-    return clean | changes
+    return clean | {"OTIO_AVASSIST_CACHE": "off"} | changes
 
 
 def seen(**variables: str) -> dict:

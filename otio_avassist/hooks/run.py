@@ -96,13 +96,15 @@ def _digest(timeline: Any) -> str:
 def _mended(timeline: Any, values: Mapping[str, Any], filepath: str | None) -> Any:
     from dataclasses import replace
 
-    from otio_avassist import files, pipeline, review
+    from otio_avassist import cache, files, pipeline, review
     from otio_avassist.adapters import report as reports
     from otio_avassist.console import summary
 
     settings = config.settings(values, filepath)
     beside = files.sidecar_of(filepath) if filepath else None
-    done = pipeline.assist(timeline, settings, sidecar=review.read_sidecar(beside) if beside else None)
+    record = review.read_sidecar(beside) if beside else None
+    shared = pipeline.Shared(cache.opened())
+    done = pipeline.assist(timeline, settings, sidecar=record, shared=shared)
     report = replace(done.report, input=filepath or "", output=filepath or files.STDIO)
     for path in values.get("report", ()):
         reports.write(report, path)

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from otio_avassist import edits, files, pipeline, places, recall, review, spans, windows
+from otio_avassist import cache, files, pipeline, places, recall, review, spans
 from otio_avassist.errors import OutputError, TimelineError, UsageError
 from otio_avassist.panel.entries import Entry
 from otio_avassist.progress import Progress, silent
@@ -104,8 +104,9 @@ class Session:
             AvAssistError: it can't be done at all.
         """
         return pipeline.look(
-            self.root, self.settings, sidecar=self.sidecar, progress=progress, found=found or (lambda _: None)
-        )
+            self.root, self.settings, sidecar=self.sidecar, progress=progress,
+            found=found or (lambda _: None), shared=pipeline.Shared(cache.opened()),
+        )  # fmt: skip
 
     def add(self, line: pipeline.Line) -> Entry:
         """Take in a finding, under what is known to have been decided of it.
@@ -306,21 +307,7 @@ class Session:
         return review.decisions(self.root, self.sidecar)
 
     def _read_spans(self) -> spans.Spans:
-        timeline = edits.strip(self.root, self.sidecar, tasks=self.settings.tasks).timeline
-        locator = spans.Locator(
-            base_dir=self.settings.base_dir,
-            media_root=self.settings.media_root,
-            path_map=self.settings.path_map,
-        )
-        probed: dict[tuple, Any] = {}
-
-        def probe(*asked: Any, **more: Any) -> Any:
-            key = (asked, tuple(more.items()))
-            if key not in probed:
-                probed[key] = windows.probe(*asked, **more)
-            return probed[key]
-
-        return spans.read_spans(timeline, locator, probe)
+        return pipeline.clips(self.root, self.settings, pipeline.Shared(), self.sidecar)
 
     def _read_sidecar(self) -> dict[str, Any] | None:
         if self._named is not None:

@@ -4,6 +4,8 @@ What is used of one picture file and one sound is looked at once, as a stream, w
 Chapter by chapter: rows of features; stretches between cuts (scenes) and stretches in which something happens
 (events); a sentence for each, in batches; and what told the network so. What says the same again is merged.
 Then every shot gets what it plays, and of all only so much a minute stays as somebody wants to read.
+Each stretch that is used is looked at by itself, so that what is found in it can be kept: another timeline
+that uses it costs nothing, and of a changed cut only the stretch that it lies in is looked at anew.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -19,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from otio_avassist import features, speech, windows
-from otio_avassist.captioner import Captioner, Crop, best
+from otio_avassist import cache, features, speech, windows
+from otio_avassist.captioner import Captioner, Crop, Said, best
 from otio_avassist.choice import LEAST_WORTH, MINUTE_S, Caption, Ranked, merged, thinned, without_repeats
 from otio_avassist.errors import MediaError, UsageError, first_line
 from otio_avassist.findings import CaptionFinding, Level, PassedOver
@@ -118,7 +121,11 @@ class Media:
 
 
 def analyse(
-    shots: Sequence[Shot], bundle: Bundle, options: Options, progress: Progress = silent
+    shots: Sequence[Shot],
+    bundle: Bundle,
+    options: Options,
+    progress: Progress = silent,
+    store: cache.Store | None = None,
 ) -> Iterator[CaptionFinding | PassedOver]:
     """Shots that can't be looked at, as they are met; then all that was found, in the timeline's order.
 
@@ -126,13 +133,14 @@ def analyse(
         shots: picture and sound that are seen and heard together, or one of them alone.
         bundle: the captions networks.
         progress: told seconds of media; may raise CancelledError.
+        store: where what was found in media is kept; None: nowhere.
 
     Raises:
         BundleError: the bundle can't be used, or lacks one that it needs.
         UsageError: a file that the options name can't be used.
     """
     captioner = Captioner(bundle, beam=options.beam)
-    looking = _Looking(captioner, options, _said_on_timeline(shots, options))
+    looking = _Looking(captioner, options, _said_on_timeline(shots, options), store)
     media = media_of(shots)
     total_s = sum(each.duration_s for each in media)
     done_s = 0.0
@@ -166,6 +174,23 @@ def analyse(
     )
 
 
+def names(
+    shots: Sequence[Shot], bundle: Bundle, options: Options, store: cache.Store
+) -> Iterator[tuple[str, float]]:
+    """(what it is kept as, seconds) of each stretch of media that `analyse` would look at.
+
+    Raises:
+        BundleError, UsageError: as `analyse`.
+        MediaError: media can't be read.
+    """
+    captioner = Captioner(bundle, beam=options.beam)
+    looking = _Looking(captioner, options, _said_on_timeline(shots, options), store)
+    for media in media_of(shots):
+        cues = looking.cues(media)
+        for stretch in media.stretches:
+            yield looking.name(media, stretch, cues), stretch[1] - stretch[0]
+
+
 def _duration_s(shots: Sequence[Shot]) -> float:
     """How much of the timeline shots cover."""
     covered = _merge(
@@ -189,7 +214,8 @@ def media_of(shots: Iterable[Shot]) -> list[Media]:
     return [
         Media(
             tuple(group),
-            median(shot.slip_s for shot in group),
+            # To the millisecond, so that stretches are the same for all cuts that are read alike.
+            round(median(shot.slip_s for shot in group), 3),
             tuple(_merge([(shot.lead.start_s, shot.lead.end_s) for shot in group])),
         )
         for group in groups.values()
@@ -208,7 +234,7 @@ def _merge(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 @dataclass
 class _Seen:
-    """All that is kept of one file."""
+    """All that is kept of one file, or of a stretch of it."""
 
     captions: list[Caption] = field(default_factory=list)
     cues: list[Cue] = field(default_factory=list)
@@ -223,6 +249,24 @@ class _Seen:
     looked: frozenset[str] = frozenset()
     """What there was to look at: picture, sound."""
 
+    def add(self, stretch: _Seen) -> None:
+        """A later stretch of the same file."""
+        self.captions += stretch.captions
+        self.cues += stretch.cues
+        self.problem = stretch.problem or self.problem
+        self.reached_s = max(self.reached_s, stretch.reached_s)
+        self.loud_s += stretch.loud_s
+        self.lit_s += stretch.lit_s
+
+    def held(self) -> Any:
+        """Plain JSON, which `of` reads; of a stretch only."""
+        return cache.to_plain((self.captions, self.cues, self.reached_s, self.loud_s, self.lit_s))
+
+    @classmethod
+    def of(cls, held: Any) -> _Seen:
+        captions, cues, reached_s, loud_s, lit_s = cache.from_plain(held, HELD)
+        return cls(list(captions), list(cues), "", reached_s, list(loud_s), list(lit_s))
+
     def why_not(self, shot: Shot) -> str:
         """Why nothing can be said of a shot; empty where it can be looked at."""
         lead = shot.lead
@@ -234,6 +278,18 @@ class _Seen:
         return " and ".join(words for each, words in what.items() if each in self.looked)
 
 
+HELD: Mapping[str, type] = {each.__name__: each for each in (Caption, Cue, Said)}
+"""What is kept of media, and nothing else."""
+
+
+class _BreaksOffError(Exception):
+    """Media of a stretch that can't be read to its end: it may be whole another time, so it isn't kept."""
+
+    def __init__(self, seen: _Seen) -> None:
+        super().__init__(seen.problem)
+        self.seen = seen
+
+
 def _any_within(times_s: Sequence[np.ndarray], span: MediaSpan) -> bool:
     # A row belongs to a shot that begins within it.
     begin_s = span.start_s - LEAST_S
@@ -243,13 +299,17 @@ def _any_within(times_s: Sequence[np.ndarray], span: MediaSpan) -> bool:
 class _Looking:
     """Everything that is asked about media, with what was asked for."""
 
-    def __init__(self, captioner: Captioner, options: Options, said: Mapping[int, list[Cue]]) -> None:
-        self._captioner, self._options, self._said = captioner, options, said
+    def __init__(
+        self,
+        captioner: Captioner,
+        options: Options,
+        said: Mapping[int, list[Cue]],
+        store: cache.Store | None,
+    ) -> None:
+        self._captioner, self._options, self._said, self._store = captioner, options, said, store
         self._given = read_proposals(options.proposals_file) if options.proposals_file else None
         self._asks = captioner.asks()
         self._wants_speech = options.say_speech or captioner.wants_speech
-        self._listener: speech.Listener | None = None
-        self._asked_for_listener = False
         if tuple(options.levels) == ("event",) and not captioner.proposes and self._given is None:
             raise UsageError(
                 f"{captioner.name} finds no events by itself: give proposals in a file, or ask for scenes"
@@ -261,45 +321,121 @@ class _Looking:
         Raises:
             MediaError: nothing of it can be looked at.
         """
-        seen = _Seen(cues=self._cues(media))
-        listen = self._listen(media, seen.cues)
-        streams = self._streams(listen)
+        seen = _Seen(cues=self.cues(media))
+        known, done_s = list(seen.cues), 0.0
         picture, sound = self._opened(media)
         seen.looked = frozenset(
             name for name, each in (("picture", picture), ("sound", sound)) if each is not None
         )
-        done_s = 0.0
-        for start_s, end_s in media.stretches:
-            cuts = windows.CutFinder() if picture is not None and "scene" in self._options.levels else None
-            length_s = max(LEAST_S, end_s - start_s)
+        for stretch in media.stretches:
 
             def reached(seconds: float, before_s: float = done_s) -> None:
                 tick(before_s + seconds)
 
-            fps, side = features.picture_grid(streams)
-            chapter_s = self._captioner.numbers.chapter_s
-            for chapter in features.chapters(
-                windows.blocks(
-                    _stretch(picture, start_s, length_s),
-                    _stretch(sound, start_s + (media.later_s(sound) if sound else 0.0), length_s),
-                    fps=fps,
-                    side=side,
-                    rate=features.SOUND_RATE,
-                    cuts=cuts,
-                ),
-                streams,
-                self._asks,
-                features.chapter_ends(start_s, start_s + length_s, chapter_s, min(OVERLAP_S, chapter_s / 4)),
-                cuts=cuts,
-                tick=reached,
-            ):
-                if listen is not None:
-                    seen.cues += _heard_words(chapter, listen)
-                self._take(media, chapter, seen)
-            done_s += end_s - start_s
+            seen.add(self._known(media, stretch, known, reached))
+            done_s += stretch[1] - stretch[0]
         if seen.problem and not seen.reached_s:
             raise MediaError(seen.problem)
         seen.captions = merged(seen.captions)
+        return seen
+
+    def _known(
+        self, media: Media, stretch: tuple[float, float], cues: list[Cue], tick: Callable[[float], None]
+    ) -> _Seen:
+        """A stretch, looked at now or by an earlier run."""
+        if self._store is None:
+            return self._look(media, stretch, cues, tick)
+
+        def look() -> _Seen:
+            if (seen := self._look(media, stretch, cues, tick)).problem:
+                raise _BreaksOffError(seen)
+            return seen
+
+        try:
+            return self._store.kept(self.name(media, stretch, cues), look, _Seen.held, _Seen.of)
+        except _BreaksOffError as error:
+            return error.seen
+
+    def name(self, media: Media, stretch: tuple[float, float], cues: Sequence[Cue]) -> str:
+        """What is found in a stretch is kept as.
+
+        Raises:
+            MediaError: its media can't be read.
+        """
+        heard = self._wants_speech and self._listens(media, cues)
+        end_s = max(stretch[1], stretch[0] + LEAST_S)
+        return cache.name_of(
+            "told", *self._asked_of(media), stretch, self._by,
+            speech.by(self._options.speech_model) if heard else [],
+            [
+                [each.start_s, each.end_s, each.text]
+                for each in cues
+                if self._captioner.wants_speech and each.end_s > stretch[0] and each.start_s < end_s
+            ],
+        )  # fmt: skip
+
+    def _asked_of(self, media: Media) -> list[Any]:
+        """All of a file that any answer about it depends on, and of what stands beside it or was given."""
+        picture, sound = media.picture, media.sound
+        flows = []
+        if picture is not None and any(each.flow for each in self._captioner.streams.values()):
+            path = features.flow_file(picture.path)
+            flows = [path.name, cache.media_key(path) if path.is_file() else ""]
+        return [
+            [cache.media_key(picture.path), picture.stream, picture.start_number, picture.sequence_fps]
+            if picture is not None
+            else None,
+            [cache.media_key(sound.path), sound.stream, sound.channel, sound.start_number]
+            if sound is not None
+            else None,
+            media.slip_s,
+            flows,
+            self._proposals(media),
+        ]
+
+    @cached_property
+    def _by(self) -> str:
+        """The networks and the options that any answer depends on, in short."""
+        options = self._options
+        asked = [options.per_minute, options.levels, options.beam, options.max_proposals, options.nms]
+        return cache.name_of("captioner", self._captioner.by, asked, self._wants_speech)
+
+    def _look(
+        self, media: Media, stretch: tuple[float, float], cues: list[Cue], tick: Callable[[float], None]
+    ) -> _Seen:
+        """Look at a stretch.
+
+        Args:
+            cues: all that is known to be said in the file.
+        """
+        seen, heard = _Seen(), list(cues)
+        start_s, end_s = stretch
+        listen = self._listener if self._listens(media, cues) else None
+        streams = self._streams(listen)
+        picture, sound = self._opened(media)
+        cuts = windows.CutFinder() if picture is not None and "scene" in self._options.levels else None
+        length_s = max(LEAST_S, end_s - start_s)
+        fps, side = features.picture_grid(streams)
+        chapter_s = self._captioner.numbers.chapter_s
+        for chapter in features.chapters(
+            windows.blocks(
+                _stretch(picture, start_s, length_s),
+                _stretch(sound, start_s + (media.later_s(sound) if sound else 0.0), length_s),
+                fps=fps,
+                side=side,
+                rate=features.SOUND_RATE,
+                cuts=cuts,
+            ),
+            streams,
+            self._asks,
+            features.chapter_ends(start_s, start_s + length_s, chapter_s, min(OVERLAP_S, chapter_s / 4)),
+            cuts=cuts,
+            tick=tick,
+        ):
+            if listen is not None:
+                seen.cues += (words := _heard_words(chapter, listen))
+                heard += words
+            self._take(media, chapter, seen, heard)
         return seen
 
     def _streams(self, listen: speech.Listener | None) -> dict[str, features.Stream]:
@@ -330,8 +466,8 @@ class _Looking:
             picture = media.picture
         return picture, sound
 
-    def _take(self, media: Media, chapter: features.Chapter, seen: _Seen) -> None:
-        """What a chapter has to say."""
+    def _take(self, media: Media, chapter: features.Chapter, seen: _Seen, cues: Sequence[Cue]) -> None:
+        """What a chapter has to say; `cues`: what is known to be said in it."""
         loud, lit = chapter.rows[features.LOUDNESS], chapter.rows[features.BRIGHTNESS]
         for rows, least, kept in ((loud, SILENCE, seen.loud_s), (lit, BLACK, seen.lit_s)):
             at_s = rows.start_s + rows.step_s * np.flatnonzero(rows.values[:, 0] > least)
@@ -343,7 +479,7 @@ class _Looking:
         chapter, no_flow = _with_flow(media, chapter, self._captioner.streams)
         crops, stretches, doubts = [], [], []
         for stretch in self._stretches(media, chapter):
-            crop, why = self._crop(media, chapter, stretch, seen)
+            crop, why = self._crop(media, chapter, stretch, seen, cues)
             if crop is not None:
                 crops.append(crop)
                 stretches.append(stretch)
@@ -384,24 +520,29 @@ class _Looking:
         """(n, 3) start, end and confidence."""
         options = self._options
         if self._given is not None:
-            given = self._given.get(media.lead.media_name, self._given.get(media.lead.path.stem))
-            boxes = np.array(given or (), np.float64).reshape(-1, 3)
+            boxes = np.array(self._proposals(media), np.float64).reshape(-1, 3)
             boxes[:, :2] = np.clip(boxes[:, :2], chapter.start_s, chapter.end_s)
             return best(boxes[boxes[:, 1] > boxes[:, 0]], options.max_proposals, options.nms)
         if not self._captioner.proposes:
             return np.zeros((0, 3))
         return self._captioner.propose(chapter, most=options.max_proposals, nms=options.nms)
 
+    def _proposals(self, media: Media) -> Sequence[tuple[float, float, float]] | None:
+        """Events that were given for a file; None: nobody gave any."""
+        if self._given is None:
+            return None
+        return self._given.get(media.lead.media_name, self._given.get(media.lead.path.stem)) or ()
+
     def _crop(
-        self, media: Media, chapter: features.Chapter, asked: _Asked, seen: _Seen
+        self, media: Media, chapter: features.Chapter, asked: _Asked, seen: _Seen, cues: Sequence[Cue]
     ) -> tuple[Crop | None, tuple[str, ...]]:
         """What the network is asked about a stretch, and what there is to doubt; None: nothing is there."""
         captioner, doubts = self._captioner, []
         tokens: Sequence[int] = ()
         if captioner.wants_speech:
-            cues = speech.within(seen.cues, asked.start_s, asked.end_s)
+            said = speech.within(cues, asked.start_s, asked.end_s)
             numbers = captioner.numbers
-            tokens = speech.tokens(cues, numbers.speech, unknown=numbers.unknown) if cues else ()
+            tokens = speech.tokens(said, numbers.speech, unknown=numbers.unknown) if said else ()
         crop = captioner.crop(chapter, asked.start_s, asked.end_s, tokens)
         loud = _above(chapter.rows[features.LOUDNESS], asked, SILENCE)
         lit = _above(chapter.rows[features.BRIGHTNESS], asked, BLACK)
@@ -431,7 +572,7 @@ class _Looking:
             doubts.append(f"the media breaks off: {seen.problem or chapter.problem}")
         return crop, tuple(doubts)
 
-    def _cues(self, media: Media) -> list[Cue]:
+    def cues(self, media: Media) -> list[Cue]:
         """What is known to be said in a file, in seconds of its lead."""
         if not self._wants_speech or self._options.speech == "none":
             return []
@@ -448,12 +589,13 @@ class _Looking:
                     continue
         return []
 
-    def _listen(self, media: Media, cues: Sequence[Cue]) -> speech.Listener | None:
-        if cues or media.sound is None or not self._wants_speech or self._options.speech != "auto":
-            return None
-        if not self._asked_for_listener:
-            self._listener, self._asked_for_listener = speech.listener(self._options.speech_model), True
-        return self._listener
+    def _listens(self, media: Media, cues: Sequence[Cue]) -> bool:
+        """Whether a speech network is wanted, if there is one."""
+        return not cues and media.sound is not None and self._wants_speech and self._options.speech == "auto"
+
+    @cached_property
+    def _listener(self) -> speech.Listener | None:
+        return speech.listener(self._options.speech_model)
 
 
 @dataclass(frozen=True)

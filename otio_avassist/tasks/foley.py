@@ -2,23 +2,27 @@
 
 For each shot: what the picture asks for, or what somebody named; all takes side by side, part by part; level,
 ends and length as an editor wants them; and which is best. A file's name tells by a digest everything that
-made it, so what is there already is taken, and a run that was stopped goes on where it was. Where the picture
-asks for what can't be made, nothing is made, and the finding says so.
+made it, so what is there already is taken, and a run that was stopped goes on where it was. What a picture
+asks for and the files are kept by content, too, for other timelines. Where the picture asks for what can't be
+made, nothing is made, and the finding says so.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from otio_avassist import features, library, moments, sounds, takes, windows
+from otio_avassist import cache, features, library, moments, sounds, takes, windows
 from otio_avassist.catalogue import CATALOGUE
 from otio_avassist.errors import MediaError, UsageError
 from otio_avassist.features import Rows
@@ -28,6 +32,7 @@ from otio_avassist.media import content_key
 from otio_avassist.progress import Progress, silent
 from otio_avassist.ranking import rank
 from otio_avassist.takes import UNNAMED, Made
+from otio_avassist.whole import replacing
 
 if TYPE_CHECKING:
     from otio_avassist.bundles import Bundle, Card
@@ -120,7 +125,11 @@ class Network:
 
 
 def analyse(
-    shots: Sequence[Shot], network: Network, options: Options, progress: Progress = silent
+    shots: Sequence[Shot],
+    network: Network,
+    options: Options,
+    progress: Progress = silent,
+    store: cache.Store | None = None,
 ) -> Iterator[FoleyFinding | PassedOver]:
     """A finding for each shot, in their order; of one that can't be looked at, why.
 
@@ -128,13 +137,14 @@ def analyse(
         shots: those that are to get a sound; a part of a clip will do.
         progress: told seconds of shots; may raise CancelledError. What is made by then stays, and is taken
             by the next run.
+        store: where it is kept what pictures ask for, and the files; None: nowhere.
 
     Raises:
         BundleError: the bundle can't be used.
         UsageError: it makes no sound of the name that was given, or can't go on from the one that was.
         OutputError: a file can't be written; nothing of it is left.
     """
-    making = _Making(network, options, progress)
+    making = _Making(network, options, progress, store)
     total_s = sum(shot.lead.duration_s for shot in shots)
     done_s = 0.0
     for shot in shots:
@@ -170,8 +180,10 @@ class _Plan:
 class _Making:
     """Everything that is the same for all shots of a run."""
 
-    def __init__(self, network: Network, options: Options, progress: Progress) -> None:
-        self._network, self._options = network, options
+    def __init__(
+        self, network: Network, options: Options, progress: Progress, store: cache.Store | None
+    ) -> None:
+        self._network, self._options, self._store = network, options, store
         self._generator = Generator(network.bundle)
         self._library: Library | None = None
         self._named = options.sound
@@ -268,7 +280,7 @@ class _Making:
             if self._library.passed_over:
                 nothing += f"; {len(self._library.passed_over)} of its files can't be read"
             return _Plan(sound, confidence, doubts=(nothing,))
-        when = cache(lambda: self._moments(shot, matches))
+        when = functools.cache(lambda: self._moments(shot, matches))
         return _Plan(
             sound,
             confidence,
@@ -307,7 +319,31 @@ class _Making:
             )
         if watched.why_blind:
             raise MediaError(f"{watched.why_blind}: a sound is only made for it where one is named")
-        return generator.look(rows.values for rows in watched.looked_at())
+        return self._shown(watched)
+
+    def _shown(self, watched: _Watched) -> Seen:
+        """What pictures ask for, looked at now or by an earlier run."""
+        store = self._store
+        name = self._shown_name(watched) if store is not None else ""
+        if store is not None and (held := store.read(name)) is not None:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                known: Seen = cache.from_plain(held, {Seen.__name__: Seen})
+                return known
+        seen = self._generator.look(rows.values for rows in watched.looked_at())
+        # Where there is something to doubt, it may be whole another time.
+        if store is not None and not watched.doubts:
+            store.write(name, cache.to_plain(seen))
+        return seen
+
+    def _shown_name(self, watched: _Watched) -> str:
+        span, bundle = watched.span, self._network.bundle
+        assert span is not None
+        return cache.name_of(
+            "shown",
+            [cache.media_key(span.path), span.stream, span.start_number, span.sequence_fps],
+            [span.start_s, *((part.start_s, part.end_s) for part in watched.parts)],
+            watched.by, bundle.card.to_json(), bundle.device,
+        )  # fmt: skip
 
     def _loudness(self, shot: Shot) -> float:
         """What a shot's sound is levelled to."""
@@ -325,11 +361,44 @@ class _Making:
         there = [takes.read(path) for path in paths]
         found = [take for take in there if take is not None]
         if len(found) < len(paths):
+            found = self._kept(shot, paths)
+        if len(found) < len(paths):
             found = []
             for at in range(0, len(paths), BATCH):
                 some = slice(at, at + BATCH)
                 found += self._written(shot, plan.make(some), paths[some], target)
+            self._keep(shot, paths)
         return found
+
+    def _kept(self, shot: Shot, paths: Sequence[Path]) -> list[Take]:
+        """Takes that were made for another timeline, all or none: their files are put here."""
+        if self._store is None or not all(self._store.has(self._kept_name(shot, path)) for path in paths):
+            return []
+        found = []
+        for path in paths:
+            held: Any = self._store.read(self._kept_name(shot, path))
+            try:
+                content = base64.b64decode(held["wav"], validate=True)
+            except (KeyError, TypeError, ValueError):  # not whole, or gone
+                return []
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
+            if (take := takes.read(path)) is None:
+                return []
+            found.append(take)
+        return found
+
+    def _keep(self, shot: Shot, paths: Sequence[Path]) -> None:
+        if self._store is None:
+            return
+        for path in paths:
+            with contextlib.suppress(OSError):  # somebody took it away: what isn't there isn't kept
+                wav = base64.b64encode(path.read_bytes()).decode()
+                self._store.write(self._kept_name(shot, path), {"wav": wav})
+
+    def _kept_name(self, shot: Shot, path: Path) -> str:
+        """The file's name tells already what made it."""
+        return cache.name_of("take", path.name, cache.media_key(shot.lead.path))
 
     def _made(self, shot: Shot, sound: str | None, watched: _Watched, seeds: Sequence[int]) -> list[Made]:
         """Some takes, side by side."""
@@ -411,7 +480,7 @@ class _Watched:
     ) -> None:
         self.parts = parts
         self.doubts: tuple[str, ...] = ()
-        self._span, self._tick = shot.picture, tick
+        self.span, self._tick = shot.picture, tick
         self._duration_s = shot.lead.duration_s
         self._generator = generator
         self._kept: list[Rows] | None = None
@@ -420,12 +489,12 @@ class _Watched:
     def why_blind(self) -> str:
         """Why nothing is seen; empty where something is."""
         stream = self._generator.numbers.stream
-        if self._span is None:
+        if self.span is None:
             return "there is no picture"
         if stream is None:
             return f"{self._generator.name} looks at no pictures"
         if stream.extractor == features.FILE:
-            path = features.rows_file(self._span.path)
+            path = features.rows_file(self.span.path)
             return "" if path.is_file() else f"{path.name} with its features isn't there"
         if self._generator.eyes is None:
             entry = CATALOGUE.get(stream.extractor)
@@ -437,8 +506,8 @@ class _Watched:
     def by(self) -> str:
         """What the rows depend on, beside the media."""
         stream = self._generator.numbers.stream
-        if stream is not None and stream.extractor == features.FILE and self._span is not None:
-            return content_key(features.rows_file(self._span.path))
+        if stream is not None and stream.extractor == features.FILE and self.span is not None:
+            return content_key(features.rows_file(self.span.path))
         return self._generator.eyes_sha256
 
     def looked_at(self) -> Iterable[Rows]:
@@ -464,7 +533,7 @@ class _Watched:
 
     def _rows(self, tick: Callable[[float], None]) -> Iterator[Rows]:
         """Of each part, from the shot's start on; raises MediaError where there isn't one."""
-        stream, span, ask = self._generator.eyes, self._span, self._generator.ask()
+        stream, span, ask = self._generator.eyes, self.span, self._generator.ask()
         assert span is not None
         end_s = max(LEAST_S, self._duration_s)
         ends_s = [(max(0.0, part.start_s), min(part.end_s, end_s)) for part in self.parts]

@@ -35,6 +35,17 @@ def test_an_edl_is_read_at_the_rate_that_was_said(tmp_path: Path) -> None:
     assert Session(str(tmp_path / "cut.edl"), pipeline.Settings(edl_rate=50)).rate == 50
 
 
+def test_a_look_uses_and_keeps_what_is_found_unless_that_is_off(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stores = []
+    monkeypatch.setattr(pipeline, "look", lambda *given, shared, **more: stores.append(shared.store))
+    session.look()
+    monkeypatch.setenv("OTIO_AVASSIST_CACHE", str(tmp_path / "kept"))
+    session.look()
+    assert [store and store.folder for store in stores] == [None, tmp_path / "kept"]
+
+
 def test_each_change_gives_back_what_stood_before_and_can_be_undone(session: Session) -> None:
     sync, caption, foley = (of(session, task)[0] for task in ("sync", "captions", "foley"))
     changes = [

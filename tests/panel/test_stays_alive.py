@@ -143,7 +143,7 @@ def test_a_look_that_is_deep_in_its_work_keeps_no_other_timeline_waiting(
 ) -> None:
     steps, go = [], threading.Event()
 
-    def deep(root, settings, *, sidecar, progress, found):
+    def deep(root, settings, *, sidecar, progress, found, shared):
         steps.append("in")
         steps.append("let go" if go.wait(20) else "waited for")
         progress(1, 2, "cut")
