@@ -745,6 +745,25 @@ def believe(posterior: Posterior, within_s: float = SURE_WITHIN_S) -> tuple[floa
     return (best_s if confidence >= THIN else None), confidence
 
 
+BORNE_OUT = 2.0
+"""Each part of a recording must make an answer likelier than chance by so much.
+
+Of pieces of 8 s of Big Buck Bunny, 300 to 485 s, what was told with a belief above 0.5 was right in 74 %, and
+in 97 % where both parts bore it out, which was so for less than half of it; above 0.8, 70 and 96 %.
+"""
+
+
+def borne_out(early_s: float, parts: Sequence[Posterior], within_s: float) -> bool:
+    """Whether each part by itself speaks for an answer: two things that happen once go together by chance."""
+    return all(_times_chance(early_s, part, within_s) >= BORNE_OUT for part in parts)
+
+
+def _times_chance(early_s: float, posterior: Posterior, within_s: float) -> float:
+    near = np.abs(np.array(posterior.offsets_s) - early_s) <= within_s + 1e-9
+    believed = np.array(posterior.probabilities)[near]
+    return float(believed.mean() * len(near)) if near.any() else 0.0
+
+
 # Claps and 2-pops
 
 POP_SHARE = 0.8

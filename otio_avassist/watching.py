@@ -35,6 +35,9 @@ PICTURE_SIDE = 96
 """Short side in pixels where no network asks for its own."""
 PLACE_S = 20.0
 """What is looked at and weighed at once: long enough to tell an offset, too short to drift."""
+PART = 2 / 3
+"""Share of what is looked at that each of two parts holds, the first and the last: what one moment alone
+tells, one of them doesn't."""
 LISTENED_S = 6.0
 """So much of a place's sound is heard before it is looked at."""
 CANDIDATES = 3
@@ -73,10 +76,27 @@ class Watched:
     """Of `signals.SoundEnergy`. Shape: (T, 3)."""
     words: tuple[Word, ...]
     """Of the windows that end here."""
+    besides: tuple[Word, ...] = ()
+    """Of its first and its last part, where a window is longer than they are: no more of the same, but what
+    is left of an answer without the rest."""
 
     @property
     def end_s(self) -> float:
         return self.start_s + len(self.motion) / self.fps
+
+    @property
+    def parts_s(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(start, end) of its first and its last part, in seconds of the picture's file."""
+        length_s = PART * (self.end_s - self.start_s)
+        return (self.start_s, self.start_s + length_s), (self.end_s - length_s, self.end_s)
+
+    def told_in(self, start_s: float, end_s: float) -> list[Word]:
+        """What the network said of that part: of windows that lie in it, to a piece, or of all of it."""
+        return [
+            word
+            for word in (*self.words, *self.besides)
+            if word.start_s >= start_s - PIECE_S and word.start_s + word.length_s <= end_s + PIECE_S
+        ]
 
 
 class Watcher:
@@ -107,7 +127,7 @@ class Watcher:
         ends_s = [end_s for _, end_s in places([(0.0, picture.duration_s)])]
         motion, heard = signals.MotionEnergy(), signals.SoundEnergy(SOUND_RATE, self._fps)
         if self._asked is not None:
-            self._asked.start(picture.start_s)
+            self._asked.start(picture.start_s, picture.duration_s)
         moves = np.zeros((0, 2), np.float32)
         sounds = np.zeros((0, 3), np.float32)
         done = 0
@@ -133,8 +153,8 @@ class Watcher:
     def _place(
         self, zero_s: float, done: int, motion: np.ndarray, sound: np.ndarray, *, last: bool
     ) -> Watched:
-        words = self._asked.words(last=last) if self._asked is not None else ()
-        return Watched(zero_s + done / self._fps, self._fps, motion, sound, words)
+        words, besides = self._asked.words(last=last) if self._asked is not None else ((), ())
+        return Watched(zero_s + done / self._fps, self._fps, motion, sound, words, besides)
 
 
 def joined(watched: Sequence[Watched]) -> tuple[np.ndarray, np.ndarray, list[int]]:
@@ -241,8 +261,8 @@ class _Eye(Protocol):
         """One more piece; the oldest goes where there are enough."""
         ...
 
-    def inputs(self) -> dict[str, np.ndarray]:
-        """All that is kept, by the names of the graph's inputs, for a batch of one to be stacked."""
+    def inputs(self, last_s: float) -> dict[str, np.ndarray]:
+        """The last so many seconds of what is kept, by the names of the graph's inputs, to be stacked."""
         ...
 
 
@@ -270,8 +290,8 @@ class _Clips:
     def see(self, piece: windows.Window) -> None:
         self._pieces.append(piece)
 
-    def inputs(self) -> dict[str, np.ndarray]:
-        return network_inputs(list(self._pieces), self._numbers)
+    def inputs(self, last_s: float) -> dict[str, np.ndarray]:
+        return network_inputs(list(self._pieces)[-round(last_s / PIECE_S) :], self._numbers)
 
 
 class _Grids:
@@ -300,10 +320,11 @@ class _Grids:
         gone = max(0, len(moves) - self._most)
         self._moves, self._bands = moves[gone:], bands[gone:]
 
-    def inputs(self) -> dict[str, np.ndarray]:
+    def inputs(self, last_s: float) -> dict[str, np.ndarray]:
         # The end is told on a copy: the stream goes on.
-        bands = np.concatenate([self._bands, copy(self._sound).end()])
-        return {"moves": self._moves, "bands": bands[: len(self._moves)]}
+        bands = np.concatenate([self._bands, copy(self._sound).end()])[: len(self._moves)]
+        last = round(last_s * energies.FPS)
+        return {"moves": self._moves[-last:], "bands": bands[-last:]}
 
 
 _EYES: Mapping[str, Callable[[Mapping[str, Any]], _Eye]] = {"clips": _Clips, "grids": _Grids}
@@ -323,18 +344,23 @@ class _Asked:
         self._whole = 0
         self._starts_s, self._seen = 0.0, 0
         """Where the stretch begins, and pieces of it so far."""
+        self._part = 0
+        """Pieces of each of its parts, where one is shorter than a window and can be asked of."""
         self._waiting: list[dict[str, np.ndarray]] = []
         self._stretches_s: list[tuple[float, float]] = []
         """Starts and lengths of the windows that wait."""
         self._words: list[Word] = []
         self.looks = Looks() if set(LOOKED) <= set(model.outputs) else None
 
-    def start(self, start_s: float) -> None:
+    def start(self, start_s: float, length_s: float) -> None:
         """A new stretch, from so many seconds of the picture's file: no window reaches over the gap."""
         self._eye.start()
         self._whole = 0
         self._starts_s = start_s
         self._seen = 0
+        part = round(PART * length_s / PIECE_S)
+        fits = self._shortest_s - 1e-6 <= part * PIECE_S < self._window_s - PIECE_S / 2
+        self._part = part if fits else 0
 
     def see(self, piece: windows.Window) -> None:
         """One more piece, and a question where it is time for one."""
@@ -342,24 +368,38 @@ class _Asked:
         self._seen += 1
         if self._eye.held_s >= self._window_s - 1e-6:
             if self._whole % self._every == 0:
-                self._wait()
+                self._wait(self._window_s)
             self._whole += 1
+        if self._seen == self._part:
+            self._wait(self._part * PIECE_S)
 
-    def words(self, *, last: bool) -> tuple[Word, ...]:
-        """What was said since it was last asked for; `last`: the stretch ends here, and may be short."""
+    def words(self, *, last: bool) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        """(of windows, of parts): what was said since it was last asked for.
+
+        Args:
+            last: the stretch ends here, and may be short.
+        """
         if last and not self._whole and self._eye.held_s >= self._shortest_s - 1e-6:
-            self._wait()
+            self._wait(self._eye.held_s)
+        if last and self._part and self._seen > self._part:
+            self._wait(self._part * PIECE_S)
         if self._waiting:
             self._ask()
-        words = tuple(self._words)
+        words = tuple(word for word in self._words if not self._of_part(word.length_s))
+        besides = tuple(word for word in self._words if self._of_part(word.length_s))
         self._words.clear()
-        return words
+        return words, besides
 
-    def _wait(self) -> None:
-        inputs = self._eye.inputs()
-        self._waiting.append(inputs)
+    def _of_part(self, length_s: float) -> bool:
+        return abs(length_s - self._part * PIECE_S) < PIECE_S / 2
+
+    def _wait(self, length_s: float) -> None:
+        """Ask about the last so many seconds, with others of that length."""
+        if self._stretches_s and abs(self._stretches_s[-1][1] - length_s) > 1e-6:
+            self._ask()
+        self._waiting.append(self._eye.inputs(length_s))
         ends_s = self._starts_s + self._seen * PIECE_S
-        self._stretches_s.append((ends_s - self._eye.held_s, self._eye.held_s))
+        self._stretches_s.append((ends_s - length_s, length_s))
         self._view = self._eye.view
         if len(self._waiting) >= self._model.batch:
             self._ask()
@@ -372,7 +412,9 @@ class _Asked:
             for (start_s, length_s), seen, heard in zip(
                 self._stretches_s, *(told[name] for name in LOOKED), strict=True
             ):
-                self.looks.add(start_s, length_s, seen, heard, self._view)
+                # What lies in both parts isn't looked at more than the rest.
+                if not self._of_part(length_s):
+                    self.looks.add(start_s, length_s, seen, heard, self._view)
         logits = told["logits"] / self._temperature
         exps = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities = exps / exps.sum(axis=1, keepdims=True)

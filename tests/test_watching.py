@@ -134,6 +134,34 @@ def test_what_is_shorter_than_a_window_is_one_window_if_it_may_be(
 
 
 @pytest.mark.parametrize(
+    ("seconds", "parts"),
+    [
+        (9.0, []),  # two thirds are a window
+        (7.2, [(0.0, 4.8), (2.4, 4.8)]),
+        (4.8, [(0.0, 3.2), (1.6, 3.2)]),
+        (4.0, []),  # two thirds are too short for the network
+    ],
+)
+def test_the_network_is_asked_about_two_parts_where_no_window_fits_in_them(
+    tmp_path: Path, seconds: float, parts: list[tuple[float, float]]
+) -> None:
+    path = film(tmp_path / "a.mp4", seconds=10)
+    model = Fed()
+    [found] = Watcher(model).watch(stretch(path, seconds), stretch(path, seconds), lambda _: None)  # type: ignore[arg-type]
+    assert [(round(word.start_s, 6), round(word.length_s, 6)) for word in found.besides] == parts
+    assert not {word.length_s for word in found.words} & {length_s for _, length_s in parts}
+    told = [found.told_in(*part_s) for part_s in found.parts_s]
+    if parts:
+        assert told == [[word] for word in found.besides]
+        # Both are of the same stream: what they share is the same.
+        shared = round((parts[0][1] - parts[1][0]) * 25)
+        first, last = (
+            got["moves"][0] for got in model.got if got["moves"].shape[1] == round(parts[0][1] * 25)
+        )
+        np.testing.assert_array_equal(first[-shared:], last[:shared])
+
+
+@pytest.mark.parametrize(
     "numbers",
     [
         {"inputs": "smells"}, {"shortest_s": None}, {"fps": 24}, {"vote": {"dull": 1.5}},

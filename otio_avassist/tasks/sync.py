@@ -42,6 +42,7 @@ from otio_avassist.findings import (
 )
 from otio_avassist.progress import Progress, silent
 from otio_avassist.watching import (
+    PART,
     PIECE_S,
     PLACE_S,
     SOUND_RATE,
@@ -629,6 +630,10 @@ def _seen_of(held: Any) -> _Seen:
     return _Seen(cache.from_plain(held["watched"], HELD), Looks.of(looks) if looks is not None else None)
 
 
+_ALONE = "only a part of the recording tells so, and the rest doesn't bear it out: it may be chance"
+"""Why an answer isn't named that lies well above chance."""
+
+
 class _Look:
     """One pool, looked at place by place until what is found doesn't change any more."""
 
@@ -773,10 +778,34 @@ class _Look:
             moving = replace(best, audio_early_s=found.early_s, confidence=found.confidence, note=found.note)
             return Weighed(tuple(evidence), posterior, moving, found)
         early_s, confidence = alignment.believe(posterior)
+        if early_s is not None and not self._borne_out(early_s):
+            alone = replace(best, audio_early_s=None, confidence=0.0)
+            return Weighed((*evidence, Evidence(best.method, None, 0.0, _ALONE)), posterior, alone, None)
         if early_s is not None and energy is not None and vote is not None and vote.early_s is not None:
             early_s = alignment.refine(early_s, vote.step_s, energy.if_related)
         together = replace(best, audio_early_s=early_s, confidence=confidence)
         return Weighed(tuple(evidence), posterior, together, None)
+
+    def _borne_out(self, early_s: float) -> bool:
+        """Whether lips say so, whose belief knows of chance, or both parts of what was looked at."""
+        by_lips = any(
+            said.method == "lips"
+            and said.audio_early_s is not None
+            and said.confidence >= self._options.thin
+            and abs(said.audio_early_s - early_s) <= SETTLES_S
+            for said in self._heard.evidence
+        )
+        return by_lips or alignment.borne_out(early_s, self._parts(), SETTLES_S)
+
+    def _parts(self) -> tuple[Posterior, Posterior]:
+        """What the first and the last part of all that was looked at say, each by itself."""
+        if len(self._said) == 1:
+            [watched] = filter(self._tells, self._watched)
+            first_s, last_s = watched.parts_s
+            return self._part(watched, *first_s), self._part(watched, *last_s)
+        said = [place.posterior for place in self._said]
+        count = int(PART * len(said))
+        return alignment.combine(said[:count]), alignment.combine(said[-count:])
 
     def _how_much(self) -> str:
         """Said of long recordings only."""
@@ -817,20 +846,28 @@ class _Look:
 
     def _by_itself(self, watched: Watched) -> Place | None:
         """What one place says; None where it is too short to say anything."""
-        options = self._options
-        posteriors = []
-        energy = alignment.match_energy(
-            watched.motion, watched.sound, watched.fps, max_offset_s=options.max_offset_s
-        )
-        if "sound-to-picture" in options.rungs:
-            posteriors.append(energy.posterior)
-        if self._model is not None and watched.words:
-            posteriors.append(_vote(watched.words, self._model.card).posterior)
-        if not posteriors:
+        if not self._tells(watched):
             return None
-        # On one grid for all places, whatever there was to ask.
-        posterior = alignment.combine(posteriors, energy.posterior.offsets_s)
+        posterior = self._belief(watched.motion, watched.sound, watched.fps, watched.words)
         return Place(_middle_s(watched) - self._zero_s, posterior)
+
+    def _tells(self, watched: Watched) -> bool:
+        return "sound-to-picture" in self._options.rungs or bool(watched.words)
+
+    def _part(self, watched: Watched, start_s: float, end_s: float) -> Posterior:
+        """What a part of one place says."""
+        first, last = (round((at_s - watched.start_s) * watched.fps) for at_s in (start_s, end_s))
+        motion, sound = watched.motion[first:last], watched.sound[first:last]
+        return self._belief(motion, sound, watched.fps, watched.told_in(start_s, end_s))
+
+    def _belief(self, motion: np.ndarray, sound: np.ndarray, fps: float, words: Sequence[Word]) -> Posterior:
+        """Of curves and of what the network said under them, on one grid, whatever there was to ask."""
+        energy = alignment.match_energy(motion, sound, fps, max_offset_s=self._options.max_offset_s)
+        posteriors = [energy.posterior] if "sound-to-picture" in self._options.rungs else []
+        if self._model is not None:
+            # Of no words at all, chance.
+            posteriors.append(_vote(words, self._model.card).posterior)
+        return alignment.combine(posteriors, energy.posterior.offsets_s)
 
     def _located(self, jump: Jump, found: Course) -> Jump:
         """Where it jumps, by the curves of the places around, if they follow one another."""

@@ -9,7 +9,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from otio_avassist import alignment
 from otio_avassist.bundles import Model
+from otio_avassist.findings import Evidence
 from otio_avassist.tasks import sync
 from otio_avassist.tasks.sync import Heard, Options, Pool
 from otio_avassist.watching import Watched, Word, places
@@ -22,9 +24,11 @@ MODEL = cast(Model, SimpleNamespace(card=SimpleNamespace(classes=tuple(CLASSES_S
 class Told(sync._Look):
     """Places whose windows say what they are told to."""
 
-    def __init__(self, early_s: Callable[[float], float | None], **options: Any) -> None:
+    def __init__(
+        self, early_s: Callable[[float], float | None], length_s: float = LONG_S, **options: Any
+    ) -> None:
         each = SimpleNamespace(
-            duration_s=LONG_S, places=tuple(places([(0.0, LONG_S)])), stretches=((0.0, LONG_S),)
+            duration_s=length_s, places=tuple(places([(0.0, length_s)])), stretches=((0.0, length_s),)
         )
         only = Options(rungs=("network",), **options)
         super().__init__(cast(Pool, each), MODEL, only, lambda done_s: None, Heard(()), None)
@@ -88,3 +92,44 @@ def test_a_drift_is_found():
     course = Told(lambda at_s: -200e-6 * at_s).far_enough().course
     assert course is not None
     assert course.drift_ppm == pytest.approx(200, abs=40)
+
+
+def short(early_s: Callable[[float], float | None], length_s: float = 20.0) -> Told:
+    """A short recording, before a network whose windows count for what they say."""
+    look = Told(early_s, length_s)
+    card = SimpleNamespace(classes=tuple(CLASSES_S), preprocessing={"vote": {"dull": 0.02}})
+    look._model = cast(Model, SimpleNamespace(card=card))
+    return look
+
+
+def named(weighed: sync.Weighed) -> float | None:
+    assert weighed.together is not None
+    return weighed.together.audio_early_s
+
+
+def at_the_end(at_s: float) -> float | None:
+    """One moment tells it, near the end: a thing that is seen may go with another that is heard by chance."""
+    return 0.4 if at_s > 8.5 else None
+
+
+def test_of_a_short_recording_both_parts_must_bear_an_answer_out():
+    assert named(short(lambda at_s: 0.4).far_enough()) == pytest.approx(0.4, abs=0.05)
+    weighed = short(at_the_end).far_enough()
+    assert weighed.posterior is not None
+    early_s, confidence = alignment.believe(weighed.posterior)
+    assert early_s == pytest.approx(0.4, abs=0.05)
+    assert confidence > Options().thin
+    assert named(weighed) is None
+    assert "may be chance" in weighed.evidence[-1].note
+
+
+@pytest.mark.parametrize(("lips_s", "borne_out"), [(0.4, True), (-0.8, False)])
+def test_lips_bear_an_answer_out_by_themselves(lips_s: float, borne_out: bool):
+    look = short(at_the_end)
+    look._heard = Heard((Evidence("lips", lips_s, 0.7),))
+    assert (named(look.far_enough()) is not None) is borne_out
+
+
+def test_several_places_are_parts_of_one_recording():
+    assert named(short(lambda at_s: 0.4, 60.0).far_enough()) == pytest.approx(0.4, abs=0.05)
+    assert named(short(lambda at_s: 0.4 if at_s > 42 else None, 60.0).far_enough()) is None
