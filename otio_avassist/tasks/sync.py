@@ -779,8 +779,9 @@ class _Look:
             return Weighed(tuple(evidence), posterior, moving, found)
         early_s, confidence = alignment.believe(posterior)
         if early_s is not None and not self._borne_out(early_s):
+            evidence.append(Evidence(evidence[-1].method, None, 0.0, _ALONE))
             alone = replace(best, audio_early_s=None, confidence=0.0)
-            return Weighed((*evidence, Evidence(best.method, None, 0.0, _ALONE)), posterior, alone, None)
+            return Weighed(tuple(evidence), posterior, alone, None)
         if early_s is not None and energy is not None and vote is not None and vote.early_s is not None:
             early_s = alignment.refine(early_s, vote.step_s, energy.if_related)
         together = replace(best, audio_early_s=early_s, confidence=confidence)
