@@ -1,4 +1,4 @@
-"""Maps of where a network's selectors looked and listened, window by window -> what stands out in a shot.
+"""Maps of where a network looked and listened, window by window -> what stands out in a shot.
 
 In: maps as the sync network's graph gives them (`watching.LOOKED`). Out: `findings.Attention`, a few peaks
 and two coarse curves; and of these again arrays to draw. Windows overlap; what several of them say of one

@@ -277,9 +277,7 @@ def looked_svgs(attention: Attention, pictures: Pictures) -> list[str]:
 def attention_words(attention: Attention) -> str:
     """The same as the drawings, in a sentence or two, which everyone can hear."""
     if attention.is_even:
-        return (
-            "The network's selectors looked everywhere alike: nothing of what decided can be read from them."
-        )
+        return "The network looked everywhere alike: it doesn't tell what decided."
     parts = []
     if attention.seen:
         at_s, row, column, weight = attention.seen[0]
@@ -287,7 +285,7 @@ def attention_words(attention: Attention) -> str:
     if attention.heard:
         at_s, weight = attention.heard[0]
         parts.append(f"listened most at {at_s:.1f} s ({_times(weight)})")
-    return f"The network's selectors {' and '.join(parts)}."
+    return f"The network {' and '.join(parts)}."
 
 
 def _times(weight: float) -> str:

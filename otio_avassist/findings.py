@@ -66,7 +66,8 @@ STANDS_OUT = 2.0
 
 @dataclass(frozen=True)
 class Attention:
-    """Where the sync network's selectors looked in a shot, and when they listened.
+    """Where the sync network looked in a shot, and when it listened: by its selectors, or by what its answer
+    rests on.
 
     A weight tells how many times as much a place or a moment got as if all had got the same.
     """

@@ -13,10 +13,11 @@ torch = pytest.importorskip("torch")
 from export.compact_sync import export_compact_sync  # noqa: E402
 from models.checkpoints import CheckpointError  # noqa: E402
 from models.sync.compact import calibrate, draw, pool, train  # noqa: E402
-from models.sync.compact.network import CompactConfig, CompactSync  # noqa: E402
+from models.sync.compact.network import PLAIN, CompactConfig, CompactSync  # noqa: E402
 from models.sync.compact.pool import Source  # noqa: E402
 from models.sync.compact.train import Settings  # noqa: E402
 from otio_avassist import bundles, energies  # noqa: E402
+from otio_avassist.watching import LOOKED  # noqa: E402
 
 SMALL = CompactConfig(width=16, heads=4, lag_width=8)
 
@@ -139,8 +140,44 @@ def test_the_bundle_takes_windows_of_any_length_and_says_what_pytorch_says(tmp_p
         moves, bands, _ = windows_of(2, count=1, frames=frames)
         with torch.no_grad():
             wanted = train.read(run / "sync.pt")(moves, bands).numpy()
-        given = model("logits", moves=moves.numpy(), bands=bands.numpy())["logits"]
-        np.testing.assert_allclose(given, wanted, atol=1e-3)
+        given = model("logits", *LOOKED, moves=moves.numpy(), bands=bands.numpy())
+        np.testing.assert_allclose(given["logits"], wanted, atol=1e-3)
+        assert given["v_looked"].shape == (1, 1, 1, 1, frames // 5, 4, 6)
+        assert given["a_looked"].shape == (1, 1, 1, 1, 1, frames // 5)
+        assert [float(given[name].sum()) for name in LOOKED] == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_what_decided_is_what_each_moment_adds_to_the_likeliest_lag():
+    torch.manual_seed(3)
+    network = CompactSync(SMALL).eval()
+    moves, bands, _ = windows_of(3, count=2, frames=123)
+    with torch.no_grad():
+        logits, *looked = network.looked(moves, bands)
+        assert torch.equal(logits, network(moves, bands))
+        found = network._compared(moves, bands)
+    # The same by a backward pass through what is compared.
+    inputs = [
+        each.clone().requires_grad_()
+        for each in (found.seen, found.heard, found.plain_seen, found.plain_heard)
+    ]
+    agreed = torch.cat(
+        [network._agreement(*inputs[:2], SMALL.heads), network._agreement(*inputs[2:], PLAIN)], 2
+    )
+    before, flat = found.agreed.flatten(0, 1), agreed.flatten(0, 1)
+    change = network.straight(flat) + network.along(flat) - network.straight(before) - network.along(before)
+    scores = found.scores + change.unflatten(0, agreed.shape[:2])[:, :, 0]
+    best = logits.argmax(1)
+    slopes = torch.autograd.grad(torch.logsumexp(scores, 1).gather(1, best[:, None]).sum(), inputs)
+    added = [(each * slope).sum(-1).detach() for each, slope in zip(inputs, slopes, strict=True)]
+    places, listened = added[0] + added[2], added[1] + added[3]
+    places = places[:, :, :-1] + places[:, :, -1:] / 24
+    for given, each in zip(looked, (places.unflatten(2, (4, 6)), listened[:, :, None, None]), strict=True):
+        moments = each[:, :120].unflatten(1, (24, 5)).mean(2).clamp(min=0).flatten(1)
+        belief = torch.stack(
+            [torch.softmax(logits[at], 0)[max(0, k - 5) : k + 6].sum() for at, k in enumerate(best.tolist())]
+        )[:, None]
+        wanted = belief * moments / moments.sum(1, keepdim=True) + (1 - belief) / moments.shape[1]
+        torch.testing.assert_close(given.flatten(1), wanted, atol=1e-6, rtol=1e-3)
 
 
 def test_a_run_that_never_trained_is_refused(tmp_path):

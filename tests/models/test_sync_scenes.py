@@ -254,3 +254,13 @@ def test_a_scene_can_be_written_and_read(
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == EASY.length_s * FPS
         assert container.streams.audio[0].rate == RATE
+
+
+def test_a_scene_knows_in_which_cells_the_thing_that_is_heard_moves(bank):
+    scene = render(5, bank, easy("kick"))
+    energy = MotionGrid()(scene.frames)[:, 0]
+    assert scene.moving.shape == energy.shape
+    assert 0.01 < scene.moving.mean() < 0.5
+    assert energy[scene.moving].mean() > 3 * energy[~scene.moving].mean()
+    # What the camera does is nothing that moves by itself.
+    assert not render(5, bank, easy("knocked")).moving.any()

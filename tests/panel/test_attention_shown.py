@@ -69,4 +69,4 @@ def test_what_tells_nothing_is_said_and_not_drawn(window: Window) -> None:
     assert len(window.viewer.sync.spectrogram.attention()[0]) == 0
     assert "looked everywhere alike" in window.viewer.sync.evidence.text()
     show(window, None, 0)
-    assert "selectors" not in window.viewer.sync.evidence.text()
+    assert "looked" not in window.viewer.sync.evidence.text()

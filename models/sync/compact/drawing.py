@@ -19,6 +19,8 @@ cv2.setNumThreads(1)
 
 SPRITE = 64
 """Pixels of a sprite's longer side, when made."""
+MOVES, APPEARS = 0.002, 0.02
+"""What changes less from frame to frame, in heights of the picture and in how much is seen, stands still."""
 
 Curve = np.ndarray | float
 """A number for each frame, (T,), or one for all."""
@@ -104,6 +106,21 @@ class Laid:
         self._map[:, :, 2] -= self._low
         self._seen = np.broadcast_to(np.clip(part.seen, 0, 1), count)
         self._glows = part.glows
+        self._limit = limit
+        world = (own @ corners.T)[:, :2]
+        moved = np.abs(np.diff(world, axis=0)).max((1, 2), initial=0.0) > MOVES
+        self._moves = np.concatenate([[False], moved | (np.abs(np.diff(self._seen)) > APPEARS)])
+
+    def moves_in(self, rows: int, columns: int) -> np.ndarray:
+        """In which cells of the picture it moves by itself: no camera counts. Shape: (T, rows, columns)."""
+        found = np.zeros((len(self._moves), rows, columns), bool)
+        cells = np.array([columns, rows]) / self._limit
+        low, high = np.floor(self._low * cells).astype(int), np.ceil(self._high * cells).astype(int)
+        for index in np.flatnonzero(self._moves & (self._seen > APPEARS)):
+            (left, top), (right, bottom) = low[index], high[index]
+            if (self._low[index] < self._high[index]).all():
+                found[index, top:bottom, left:right] = True
+        return found
 
     def draw(self, canvas: np.ndarray, index: int) -> None:
         """Lay frame `index` over a canvas, uint8 (H, W, 3)."""

@@ -112,6 +112,28 @@ SPECTRUM = 320
 """Frames that spectra are taken of: more than the longest window and the largest lag together."""
 
 
+MOMENT = 5
+"""Frames of a moment that is told apart from others when asked what decided: 0.2 s."""
+NEAR = 5
+"""Frames beside the likeliest lag that count as it: as near as an answer is called right."""
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What a network compares, and what it makes of it."""
+
+    seen: Tensor
+    """(B, T, N, D)."""
+    heard: Tensor
+    """(B, T, D)."""
+    plain_seen: Tensor
+    plain_heard: Tensor
+    agreed: Tensor
+    """(B, N, H + PLAIN, K)."""
+    scores: Tensor
+    """(B, N, K)."""
+
+
 class CompactSync(nn.Module):
     """Eye, ear, and their agreement at each lag in each cell."""
 
@@ -159,21 +181,69 @@ class CompactSync(nn.Module):
 
     def by_cell(self, moves: Tensor, bands: Tensor) -> Tensor:
         """(B, N, K): how well each cell agrees with the sound at each lag, and how much it counts."""
+        return self._compared(moves, bands).scores
+
+    def looked(self, moves: Tensor, bands: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, K), and what decided for the likeliest lag.
+
+        A place's share of the vote, times what each moment adds to its score: the score's slope along the
+        products that its comparisons are sums of, times the products. What speaks against isn't told, and
+        the less the lag is believed in, the more even it is.
+
+        Returns:
+            Logits; (B, 1, 1, 1, t, h, w) and (B, 1, 1, 1, 1, t) that sum to 1, t a moment of `MOMENT` frames.
+        """
+        found = self._compared(moves, bands)
+        logits = torch.logsumexp(found.scores, dim=1)
+        belief, best = torch.softmax(logits, 1), logits.argmax(1, keepdim=True)  # (B, 1)
+        lags = torch.arange(logits.shape[1], device=logits.device)
+        belief = (belief * ((lags - best).abs() <= NEAR)).sum(1)
+        at_best = (lags == best).to(logits.dtype)[:, None]  # (B, 1, K)
+        votes = torch.softmax((found.scores * at_best).sum(2), 1)  # (B, N)
+        slopes = self._slopes(found.agreed, at_best) * votes[:, :, None, None]
+        learnt = self._moments(found.seen, found.heard, slopes[:, :, : self.config.heads])
+        plain = self._moments(found.plain_seen, found.plain_heard, slopes[:, :, self.config.heads :])
+        places, listened = learnt[0] + plain[0], learnt[1] + plain[1]
+        # The picture as a whole is every place alike.
+        places = places[:, :, :-1] + places[:, :, -1:] / (places.shape[2] - 1)
+        rows = energies.ROWS // 2
+        v_looked = _shares(places, belief).unflatten(2, (rows, -1))[:, None, None, None]
+        a_looked = _shares(listened[:, :, None], belief).transpose(1, 2)[:, None, None, None]
+        return logits, v_looked, a_looked
+
+    def _compared(self, moves: Tensor, bands: Tensor) -> _Compared:
         seen, heard = self.eye(moves), self.ear(bands)
         # The picture as a whole is a cell more.
         seen = torch.cat([seen, seen.mean(2, keepdim=True)], 2)
         worth = self.cell(torch.cat([seen.mean(1), seen.amax(1)], dim=2))  # (B, N, 1)
-        seen = _standard(self.seen(seen))
+        seen, heard = _standard(self.seen(seen)), _standard(heard)
+        plain_seen, plain_heard = _plain_seen(moves), _plain_heard(bands)
         agreed = torch.cat(
             [
-                self._agreement(seen, _standard(heard), self.config.heads),
-                self._agreement(_plain_seen(moves), _plain_heard(bands), PLAIN),
+                self._agreement(seen, heard, self.config.heads),
+                self._agreement(plain_seen, plain_heard, PLAIN),
             ],
             2,
-        )  # (B, N, H + PLAIN, K)
+        )
         scores = agreed.flatten(0, 1)
         scores = self.straight(scores) + self.along(scores)
-        return scores.unflatten(0, agreed.shape[:2])[:, :, 0] + worth
+        scores = scores.unflatten(0, agreed.shape[:2])[:, :, 0] + worth
+        return _Compared(seen, heard, plain_seen, plain_heard, agreed, scores)
+
+    def _slopes(self, agreed: Tensor, at: Tensor) -> Tensor:
+        """How scores at a lag, one of `at` (B, 1, K), change with each comparison. Shape: that of `agreed`.
+
+        By hand: no exporter writes a backward pass.
+        """
+        first, second, third = (each for each in self.along if isinstance(each, nn.Conv1d))
+        inner = first(agreed.flatten(0, 1))
+        outer = second(F.gelu(inner))
+        slope = at[:, None].expand(-1, agreed.shape[1], -1, -1).flatten(0, 1)
+        straight = F.conv_transpose1d(slope, self.straight.weight)
+        for layer, through in ((third, outer), (second, inner)):
+            slope = F.conv_transpose1d(slope, layer.weight, padding=4) * _gelu_slope(through)
+        slope = F.conv_transpose1d(slope, first.weight, padding=4) + straight
+        return slope.unflatten(0, agreed.shape[:2])
 
     def _spectrum(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Real and imaginary parts (…, S) of series (…, T), which silence follows."""
@@ -183,7 +253,6 @@ class CompactSync(nn.Module):
     def _agreement(self, seen: Tensor, heard: Tensor, heads: int) -> Tensor:
         """(B, N, H, K): where the sound is early by k frames, what is seen at t was heard at t - k."""
         time = seen.shape[1]
-        reach = self.config.reach
         # By spectra: comparing every moment with every other costs a hundred times as much.
         with torch.autocast(seen.device.type, enabled=False):
             v_real, v_imag = self._spectrum(seen.float().movedim(1, -1))  # (B, N, D, S)
@@ -191,8 +260,48 @@ class CompactSync(nn.Module):
             real = (v_real * a_real + v_imag * a_imag).unflatten(2, (heads, -1)).sum(3)  # (B, N, H, S)
             imag = (v_imag * a_real - v_real * a_imag).unflatten(2, (heads, -1)).sum(3)
             sums = real @ self.back_real + imag @ self.back_imag
-        lags = torch.arange(-reach, reach + 1, device=seen.device).abs()
-        return sums / ((time - lags).clamp(min=1) * (seen.shape[3] // heads)).sqrt()
+        return sums / (self._overlap(time) * (seen.shape[3] // heads)).sqrt()
+
+    def _moments(self, seen: Tensor, heard: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, N) and (B, T): what each moment seen and heard adds, where comparisons count by `slopes`.
+
+        The way back through `_agreement`, times what went in.
+        """
+        time, size = seen.shape[1], seen.shape[3] // slopes.shape[2]
+        slopes = slopes / (self._overlap(time) * size).sqrt()
+        v, a = seen.movedim(1, -1), heard.movedim(1, -1)  # (B, N, D, T), (B, D, T)
+        v_real, v_imag = self._spectrum(v)
+        a_real, a_imag = (part[:, None] for part in self._spectrum(a))
+        real, imag = (
+            (slopes @ table.T).repeat_interleave(size, 2) for table in (self.back_real, self.back_imag)
+        )
+        of_v = real * a_real - imag * a_imag, real * a_imag + imag * a_real
+        of_a = (real * v_real + imag * v_imag).sum(1), (real * v_imag - imag * v_real).sum(1)
+        forth = self.forth_real[:time].T, self.forth_imag[:time].T
+        places, listened = (
+            (x * (of_x[0] @ forth[0] + of_x[1] @ forth[1])).sum(-2) for x, of_x in ((v, of_v), (a, of_a))
+        )
+        return places.transpose(1, 2), listened
+
+    def _overlap(self, time: int) -> Tensor:
+        """Frames that are compared at each lag. Shape: (K,)."""
+        lags = torch.arange(-self.config.reach, self.config.reach + 1, device=self.forth_real.device).abs()
+        return (time - lags).clamp(min=1)
+
+
+def _gelu_slope(x: Tensor) -> Tensor:
+    """The derivative of GELU."""
+    return 0.5 * (1 + torch.erf(x / 2**0.5)) + x * torch.exp(-x.square() / 2) / (2 * torch.pi) ** 0.5
+
+
+def _shares(added: Tensor, belief: Tensor) -> Tensor:
+    """What each frame adds in each place (B, T, n) -> shares (B, t, n) that sum to 1.
+
+    Of what speaks for the answer, as far as it is believed in (B,); all are alike for the rest.
+    """
+    added = F.relu(F.avg_pool1d(added.transpose(1, 2), MOMENT).transpose(1, 2)) + 1e-9
+    belief = belief[:, None, None]
+    return belief * added / added.sum((1, 2), keepdim=True) + (1 - belief) / (added.shape[1] * added.shape[2])
 
 
 def beyond_trend(x: Tensor, rows_a_frame: int = 1) -> Tensor:

@@ -27,6 +27,7 @@ from models.sync.compact.acts import Act, Stage, any_colour, lasting, played
 from models.sync.compact.drawing import Camera, Laid, Part
 from models.sync.compact.material import STRIKING, Bank, load
 from models.sync.compact.motions import Clock, moments, ring, wander
+from otio_avassist.energies import COLUMNS, ROWS
 
 FPS = 25
 
@@ -129,6 +130,8 @@ class Scene:
     """What is seen and heard."""
     strikes_s: tuple[float, ...]
     """When something sharp is seen and heard at once, in seconds from the first frame."""
+    moving: np.ndarray
+    """bool (T, ROWS, COLUMNS) of `energies`: in which cells what is heard moves."""
 
 
 def render(seed: int, bank: Bank, recipe: Recipe = FULL) -> Scene:
@@ -152,7 +155,8 @@ def render(seed: int, bank: Bank, recipe: Recipe = FULL) -> Scene:
     names = _chosen_kinds(rng, recipe)
     acts = [KINDS[name][0](rng, stage) for name in names]
     cuts_s = rng.uniform(0, count / FPS, rng.integers(1, 4)) if rng.random() < recipe.cuts else np.zeros(0)
-    frames = _picture(rng, stage, acts, np.sort(cuts_s), recipe)
+    frames, moving = _picture(rng, stage, acts, np.sort(cuts_s), recipe)
+    moving = moving.reshape(-1, exposures, ROWS, COLUMNS).any(1)[shown]
     if exposures == 2:
         pairs = frames.reshape(-1, 2, *frames.shape[1:])
         frames = np.stack([cv2.addWeighted(first, 0.5, second, 0.5, 0) for first, second in pairs])
@@ -162,7 +166,13 @@ def render(seed: int, bank: Bank, recipe: Recipe = FULL) -> Scene:
         frames, samples = _encoded(rng, frames, samples)
     strikes_s = np.sort(np.concatenate([act.strikes_s for act in acts])) - spare / FPS
     seen = strikes_s[(strikes_s >= 0) & (strikes_s < recipe.length_s)]
-    return Scene(frames[spare:], samples[spare * RATE // FPS :], names, tuple(float(each) for each in seen))
+    return Scene(
+        frames[spare:],
+        samples[spare * RATE // FPS :],
+        names,
+        tuple(float(each) for each in seen),
+        moving[spare:],
+    )
 
 
 def _chosen_kinds(rng: Rng, recipe: Recipe) -> tuple[str, ...]:
@@ -174,8 +184,10 @@ def _chosen_kinds(rng: Rng, recipe: Recipe) -> tuple[str, ...]:
 # Picture
 
 
-def _picture(rng: Rng, stage: Stage, acts: list[Act], cuts_s: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Every exposure, uint8 (T, H, W, 3)."""
+def _picture(
+    rng: Rng, stage: Stage, acts: list[Act], cuts_s: np.ndarray, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every exposure, uint8 (T, H, W, 3), and in which cells acts move in it, bool (T, ROWS, COLUMNS)."""
     at_s = stage.clock.frame_s
     height, width = recipe.height, recipe.width
     camera = _camera(rng, stage, acts, cuts_s, recipe)
@@ -214,7 +226,10 @@ def _picture(rng: Rng, stage: Stage, acts: list[Act], cuts_s: np.ndarray, recipe
             part.draw(canvas, index)
         if abs(light[index] - 1) > 0.004:
             cv2.convertScaleAbs(canvas, dst=canvas, alpha=float(max(0.0, light[index])))
-    return frames
+    moving = np.zeros((len(at_s), ROWS, COLUMNS), bool)
+    for part in laid[: sum(len(act.parts) for act in acts)]:
+        moving |= part.moves_in(ROWS, COLUMNS)
+    return frames, moving
 
 
 def _background(rng: Rng, stage: Stage) -> np.ndarray:
