@@ -53,6 +53,7 @@ from otio_avassist.traces import (
     tag_of,
     task_of,
     track_name,
+    untouched,
 )
 
 # Those who need one of these need it for what is here.
@@ -109,8 +110,8 @@ def make(root: otio.core.SerializableObject, edits: Iterable[Edit]) -> None:
                 tracks.detach(edit, target)
             case LayClip():
                 tracks.lay(edit, target)
-    # Last, because a gap put in moves its track's later addresses.
-    for edit, target in targets:
+    # Last, and from the last clip to the first, because a gap put in moves its track's later addresses.
+    for edit, target in sorted(targets, key=lambda each: each[1].place.path, reverse=True):
         if isinstance(edit, SlipSound):
             _slip(edit, target)
         elif isinstance(edit, MendSound):
@@ -157,7 +158,7 @@ def _slip(edit: SlipSound, target: Seen) -> None:
         raise TimelineError(f"{clip.name!r} stands on no track: its media is too short for the slip")
     for length, behind in gaps:
         if length.value:
-            track.insert(_index_of(track, clip) + behind, _gap(length, edit.note))
+            track.insert(_index_of(track, clip, target.place.path[-1]) + behind, _gap(length, edit.note))
 
 
 def _mend(edit: MendSound, target: Seen) -> None:
@@ -206,7 +207,7 @@ def _mend(edit: MendSound, target: Seen) -> None:
     clip.source_range = ranges[0]
     clip.metadata[NAMESPACE] = {**kept, **edit.note, "finding": was.finding, **was.past()}
     if made:
-        at = _index_of(track, clip)
+        at = _index_of(track, clip, target.place.path[-1])
         for number, piece in enumerate(made):
             track.insert(at + number + (1 if number >= own else 0), piece)
 
@@ -326,9 +327,9 @@ def _identity(note: Mapping[str, Any]) -> dict[str, Any]:
     return {key: note[key] for key in ("task", "finding") if key in note}
 
 
-def _index_of(parent: otio.core.Composition, child: otio.core.Composable) -> int:
-    """By identity: `index` takes any child that is alike."""
-    return next(index for index, each in enumerate(parent) if each is child)
+def _index_of(parent: otio.core.Composition, child: otio.core.Composable, first: int = 0) -> int:
+    """By identity, from an index on that it stands at or after."""
+    return next(index for index in range(first, len(parent)) if parent[index] is child)
 
 
 class _Timelines:
@@ -463,7 +464,7 @@ class _NewTracks:
 
     def __init__(self, timelines: _Timelines) -> None:
         self.timelines = timelines
-        self.ours: list[tuple[otio.schema.Stack, otio.schema.Track]] = []
+        self.ours: list[_Row] = []
         self.laid: Counter[str] = Counter()
         """How often each clip, by all that is in it."""
 
@@ -520,7 +521,7 @@ class _NewTracks:
         sound.metadata[NAMESPACE] = dict(note)
         self._tell_apart(sound)
         free = self._free(stack, start, note, audio_type)
-        silence = start - free.duration()
+        silence = start - free.end
         if silence.value > 0:
             free.append(_gap(silence, note))
         free.append(sound)
@@ -534,10 +535,10 @@ class _NewTracks:
 
     def _free(
         self, stack: otio.schema.Stack, start: RationalTime, note: Mapping[str, Any], audio_type: str
-    ) -> otio.schema.Track:
-        for holder, track in self.ours:
-            if holder is stack and track.duration() <= start:
-                return track
+    ) -> _Row:
+        for row in self.ours:
+            if row.stack is stack and row.end <= start:
+                return row
         track = otio.schema.Track(name=track_name(note), kind=otio.schema.TrackKind.Audio)
         track.metadata["Resolve_OTIO"] = {"Audio Type": audio_type, "Locked": False, "SoloOn": False}
         track.metadata[NAMESPACE] = _identity(note)
@@ -545,8 +546,22 @@ class _NewTracks:
         while index and is_our_track(stack[index - 1]) and task_of(stack[index - 1]) > task_of(track):
             index -= 1
         stack.insert(index, track)
-        self.ours.append((stack, track))
-        return track
+        self.ours.append(row := _Row(stack, track))
+        return row
+
+
+@dataclass
+class _Row:
+    """A track of our own, which is asked for its end once for each sound that may be put there."""
+
+    stack: otio.schema.Stack
+    track: otio.schema.Track
+    end: RationalTime = field(default_factory=RationalTime)
+
+    def append(self, item: otio.core.Item) -> None:
+        """Put it at the end."""
+        self.track.append(item)
+        self.end += item.duration()
 
 
 def _frames(count: float, rate: float) -> TimeRange:
@@ -574,14 +589,16 @@ def strip(
     sidecar: Mapping[str, Any] | None = None,
     *,
     tasks: Collection[str] | None = None,
+    to_look: bool = False,
 ) -> Stripped:
     """A copy of `root` without anything of ours, every range as it was before.
 
     Args:
         sidecar: what `review` kept beside the timeline; restores what an editor made nameless.
         tasks: only what these did is taken back, and decisions stay; None: all of it, and they too.
+        to_look: the caller changes nothing; then it is `root` itself where nothing of ours is in it.
     """
-    taken = _taken_back(root, sidecar, tasks)
+    taken = _taken_back(root, sidecar, tasks, to_look=to_look)
     for item in taken.noted:
         if NAMESPACE in places.keys(item.metadata) and (tasks is None or task_of(item) in tasks):
             _forget(item, decisions=tasks is None)
@@ -644,7 +661,10 @@ class Moved:
             "record_start_s": self.record_start_s,
             "task": self.task,
         }
-        return {**which, **json.loads(otio.core.serialize_json_to_string(self.past(), indent=0))}
+        past = self.past()
+        for each, where in (("before", self.before), ("after", self.after)):
+            past[each]["source_range"] = _spelt(where)
+        return {**which, **past}
 
     @classmethod
     def from_json(cls, value: Any) -> Moved | None:
@@ -681,6 +701,11 @@ class Moved:
             str(ours["finding"]), str(clip), str(media), float(at_s), *ranges, *silence, task,
             float(after.get("speed", 1.0)), (int(before_it), int(after_it)),
         )  # fmt: skip
+
+
+def _spelt(where: TimeRange | None) -> Any:
+    """A range in plain JSON, as OpenTimelineIO spells it."""
+    return json.loads(otio.core.serialize_json_to_string(where, indent=0)) if where is not None else None
 
 
 def moved(root: otio.core.SerializableObject) -> tuple[Moved, ...]:
@@ -753,14 +778,21 @@ class _Taken:
 
 
 def _taken_back(
-    root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None, tasks: Collection[str] | None
+    root: otio.core.SerializableObject,
+    sidecar: Mapping[str, Any] | None,
+    tasks: Collection[str] | None,
+    *,
+    to_look: bool = False,
 ) -> _Taken:
-    copy = root.deepcopy()
-    items = list(everything(copy))
-    taken = _Taken(copy, [each for each in items if NAMESPACE in places.keys(each.metadata)])
     past = list(_kept(sidecar, "moved", Moved, tasks))
+    markers = list(_kept(sidecar, "laid", Laid, tasks))
+    if not past and not markers and untouched(root):
+        return _Taken(root if to_look else root.deepcopy(), [])
+    copy = root.deepcopy()
+    items = everything(copy)
+    taken = _Taken(copy, [each for each in items if NAMESPACE in places.keys(each.metadata)])
     known = {was.finding for was in moved(copy)} if past else set()
-    _remove_markers(items, tasks, list(_kept(sidecar, "laid", Laid, tasks)), taken.restored)
+    _remove_markers(items, tasks, markers, taken.restored)
     _remove_tracks(items, tasks, taken.restored, taken.could_not)
     if any(isinstance(each, otio.schema.Clip) for each in taken.noted):
         for seen in places.walk(copy):
@@ -859,10 +891,13 @@ def _restore_forgotten(
 ) -> None:
     """Put back clips whose metadata an editor has dropped, by media and by where in it they are read."""
     # Picture is never moved, and stands where its sound stands.
-    left = [each for each in places.walk(root) if each.place.kind != "picture"]
+    sounds = _BySource([each for each in places.walk(root) if each.place.kind != "picture"])
+    restored_paths = set()
     for was in forgotten:
         alike = [
-            each for each in left if media_name(each.clip) == was.media and _starts_alike(each.clip, was)
+            each
+            for each in sounds.near(was)
+            if each.place.path not in restored_paths and _starts_alike(each.clip, was)
         ]
         nearest = min(alike, key=lambda each: _distance(each, was), default=None)
         if nearest is None:
@@ -870,9 +905,37 @@ def _restore_forgotten(
                 f"{was.clip!r}: no clip reads {was.media!r} where we had left it: cut, moved or gone since"
             )
             continue
-        left.remove(nearest)
+        restored_paths.add(nearest.place.path)
         if _start_apart(nearest.clip, was.after) <= ROUNDED_FRAMES:
             _put_back(nearest, was, restored, could_not)
+
+
+class _BySource:
+    """Clips by media and by where in it they are read; a film reads each of its files hundreds of times."""
+
+    def __init__(self, seen: Iterable[Seen]) -> None:
+        self.slots: dict[tuple[str, int], list[tuple[int, Seen]]] = defaultdict(list)
+        self.by_media: dict[str, list[Seen]] = defaultdict(list)
+        for number, each in enumerate(seen):
+            name, now = media_name(each.clip), each.clip.source_range
+            self.by_media[name].append(each)
+            if now is not None and math.isfinite(places.seconds(now.start_time)):
+                self.slots[name, _slot(now.start_time)].append((number, each))
+
+    def near(self, was: Moved) -> Iterable[Seen]:
+        """All that may start where it was left or where it was before, and some that don't, as they stand."""
+        starts = [each.start_time for each in (was.before, was.after) if each is not None]
+        usual = [each for each in starts if each.rate >= 2 and math.isfinite(places.seconds(each))]
+        if len(usual) < 2:
+            return self.by_media.get(was.media, ())
+        slots = {_slot(each) + by for each in usual for by in (-1, 0, 1)}
+        found = {number: each for slot in slots for number, each in self.slots.get((was.media, slot), ())}
+        return [found[number] for number in sorted(found)]
+
+
+def _slot(time: RationalTime) -> int:
+    """The second that it stands in, longer than `ROUNDED_FRAMES` of any usual rate."""
+    return math.floor(time.value / time.rate)
 
 
 def _distance(seen: Seen, was: Moved) -> tuple[float, float]:

@@ -237,7 +237,7 @@ def clips(
     sidecar: Mapping[str, Any] | None = None,
 ) -> spans.Spans:
     """What the first task would look at, and what can't be; only headers of media are read."""
-    timeline = edits.strip(root, sidecar, tasks=settings.tasks).timeline
+    timeline = edits.strip(root, sidecar, tasks=settings.tasks, to_look=True).timeline
     return spans.read_spans(timeline, _locator(settings), shared.probe)
 
 
@@ -308,7 +308,7 @@ def settle(
     _check_places(timeline, lines)
     # All tasks at once: addresses are those of the timeline as it was looked at.
     changes = [edit for line in lines for edit in line.outcome.edits]
-    timeline = edits.apply(timeline, changes, tasks=settings.tasks)
+    edits.make(timeline, changes)
     timeline, record = review.remember(timeline, root, sidecar, lines, tasks=settings.tasks)
     return Assisted(timeline, replace(report, findings=tuple(lines)), record)
 

@@ -104,14 +104,21 @@ def resolve(root: otio.core.SerializableObject, path: tuple[int, ...]) -> otio.c
 
 def seconds(time: otio.opentime.RationalTime) -> float:
     """True seconds: 23.976 and its kin stand for exact rates. NaN where that is no length of time."""
-    try:
-        rate = exact_rate(time.rate)
-    except ValueError:
+    ratio = _ratio(time.rate)
+    if ratio is None:
         return math.nan
-    if not rate.numerator:
-        return math.nan  # so small that it rounds to none
-    exact_s = time.value * rate.denominator / rate.numerator
+    exact_s = time.value * ratio[1] / ratio[0]
     return exact_s if abs(exact_s) < _CENTURY_S else math.nan
+
+
+@lru_cache(maxsize=256)
+def _ratio(rate: float) -> tuple[int, int] | None:
+    """So many frames in so many seconds; None where that is no rate, or so small that it rounds to none."""
+    try:
+        exact = exact_rate(rate)
+    except ValueError:
+        return None
+    return exact.as_integer_ratio() if exact else None
 
 
 _CENTURY_S = 3.2e9

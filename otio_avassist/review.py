@@ -230,7 +230,7 @@ def _stretches(finding: Finding) -> dict[str, Stretch | None]:
 def decisions(root: otio.core.SerializableObject, sidecar: Mapping[str, Any] | None = None) -> Decisions:
     """What was decided of the findings in `root`; see the top of this file for which word counts."""
     kept = _findings(sidecar)
-    items = list(traces.everything(root))
+    items = [] if traces.untouched(root) else traces.everything(root)
     said: dict[str, Decision] = {}
     for id_, decision in (*_of_root(root), *_of_items(items), *_of_sidecar(kept)):
         known = said.get(id_)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import opentimelineio as otio
 
@@ -216,8 +216,10 @@ def _look(seen: Seen, locate: Locate, probe: Probe) -> pairing.Clip:
     clip = functools.partial(pairing.Clip, address.path, address.clip, address.track_index, link=_link(seen))
     try:
         _check(seen)
+        told = _told(seen.clip)
+        _check_range(seen, told)
         path, info = _media(seen, locate, probe)
-        span = _span(seen, path, info)
+        span = _span(seen, told, path, info)
     except _LeftOutError as error:
         record = place.at_s, place.at_s + (seen.duration_s or 0.0)
         plays = place.plays and error.plays
@@ -249,13 +251,31 @@ def _check(seen: Seen) -> None:
         raise _LeftOutError(f"is {how}")
     if seen.place.kind != "sound" and _is_still(reference):
         raise _LeftOutError("is a still picture", plays=False)
-    _check_range(seen)
 
 
-def _check_range(seen: Seen) -> None:
-    for each in (seen.clip.source_range, seen.clip.media_reference.available_range):
-        if each is not None and not math.isfinite(seconds(each.start_time) + seconds(each.duration)):
-            what = "a rate of 0" if 0 in (each.start_time.rate, each.duration.rate) else "no valid numbers"
+class _Told(NamedTuple):
+    """What the timeline says of a clip's range, asked once: each question to OpenTimelineIO takes time."""
+
+    source: tuple[float, float] | None
+    """(start, duration) in seconds; None: it doesn't say."""
+    available: tuple[float, float] | None
+    """Likewise of the media."""
+    rates: tuple[float, ...]
+    """Frames per second of start and duration of each range that is there."""
+
+
+def _told(clip: otio.schema.Clip) -> _Told:
+    source, available = clip.source_range, clip.media_reference.available_range
+    there = [each for each in (source, available) if each is not None]
+    rates = tuple(time.rate for each in there for time in (each.start_time, each.duration))
+    return _Told(_range_s(source), _range_s(available), rates)
+
+
+def _check_range(seen: Seen, told: _Told) -> None:
+    for number, each in enumerate(filter(None, (told.source, told.available))):
+        if not math.isfinite(sum(each)):
+            rates = told.rates[2 * number : 2 * number + 2]
+            what = "a rate of 0" if 0 in rates else "no valid numbers"
             raise _LeftOutError(f"its range has {what}, so nobody can say which part of its media is meant")
     if math.isnan(seen.place.at_s):
         raise _LeftOutError("nobody can say where it stands: something before it has no valid length")
@@ -282,7 +302,12 @@ def _is_still(reference: otio.core.MediaReference) -> bool:
         return False
     available = reference.available_range
     one_frame = available is not None and 0 < available.duration.value <= 1 and available.duration.rate > 1
-    return one_frame or PureWindowsPath(path_from_url(reference.target_url)).suffix.lower() in _STILLS
+    return one_frame or _suffix(reference.target_url) in _STILLS
+
+
+@functools.lru_cache(maxsize=10_000)
+def _suffix(url: str) -> str:
+    return PureWindowsPath(path_from_url(url)).suffix.lower()
 
 
 def _media(seen: Seen, locate: Locate, probe: Probe) -> tuple[Path, MediaInfo]:
@@ -331,11 +356,11 @@ def _sequence_fps(reference: otio.schema.ImageSequenceReference) -> float:
     return float(exact_rate(rate))
 
 
-def _span(seen: Seen, path: Path, info: MediaInfo) -> MediaSpan:
+def _span(seen: Seen, told: _Told, path: Path, info: MediaInfo) -> MediaSpan:
     clip, place = seen.clip, seen.place
     reference = clip.media_reference
     kind: Kind = place.kind or ("picture" if info.has_picture else "sound")
-    source, available = _range_s(clip.source_range), _range_s(reference.available_range)
+    source, available = told.source, told.available
     if source is None:
         source = available or (0.0, info.duration_s or 0.0)
     if available is not None and sum(source) <= available[0]:
@@ -350,7 +375,7 @@ def _span(seen: Seen, path: Path, info: MediaInfo) -> MediaSpan:
     in_file_s = math.inf if length_s is None else length_s - start_s
     ends = (source[1], place.visible[1] - place.at_s, in_file_s)
     head_s, end_s = max(heads), min(ends)
-    rate = _clip_rate(clip, info)
+    rate = _clip_rate(told, info)
     if end_s - head_s < 0.5 / rate:
         has = "" if length_s is None else f", which is {length_s:.2f} s long"
         raise _LeftOutError(
@@ -427,10 +452,9 @@ def _range_s(time_range: otio.opentime.TimeRange | None) -> tuple[float, float] 
     return None if time_range is None else (seconds(time_range.start_time), seconds(time_range.duration))
 
 
-def _clip_rate(clip: otio.schema.Clip, info: MediaInfo) -> float:
-    for time_range in (clip.source_range, clip.media_reference.available_range):
-        if time_range is not None:
-            return float(exact_rate(time_range.start_time.rate))
+def _clip_rate(told: _Told, info: MediaInfo) -> float:
+    if told.rates:
+        return float(exact_rate(told.rates[0]))
     return float(info.fps) if info.fps else 1000.0
 
 

@@ -9,7 +9,7 @@ track by the name of its file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import opentimelineio as otio
@@ -24,6 +24,8 @@ _NAME = re.compile(r"avassist (?P<task>\w+) (?P<finding>[0-9a-f]{1,8})")
 _TAG = re.compile(rf"\[{_NAME.pattern}\]")
 _SOUND = re.compile(r"foley_.+_[0-9a-f]{12}\.wav", re.IGNORECASE)
 """File names of sounds that were made: what they are, and a digest of all that made them."""
+_WORDS = ("avassist", "foley_")
+"""One of them stands in whatever is ours, and at least in its metadata, its tag, its name or its file's."""
 TAG_LENGTH = 8
 """So much of a finding's id stands in a tag."""
 _UNSAID = "sync"
@@ -110,21 +112,40 @@ def short_name(name: str, tag: str = "") -> str:
     return f"{short} {tag}" if tag else short
 
 
-def everything(item: Any) -> Iterator[Any]:
+def everything(item: Any) -> list[Any]:
     """`item` and all below it that has metadata."""
-    yield item
-    if isinstance(item, otio.schema.Timeline):
-        yield from everything(item.tracks)
-    elif isinstance(item, (otio.core.Composition, otio.schema.SerializableCollection)):
-        for each in item:
-            if hasattr(each, "metadata"):
-                yield from everything(each)
+    found: list[Any] = []
+    _gather(item, found)
+    return found
+
+
+def _gather(item: Any, found: list[Any]) -> None:
+    found.append(item)
     leaves: list[Any] = []
-    if isinstance(item, otio.core.Item):
-        leaves += [*item.markers[:], *item.effects[:]]
     if isinstance(item, otio.schema.Clip):
-        leaves += item.media_references().values()
-    yield from (each for each in leaves if hasattr(each, "metadata"))
+        leaves = [*item.markers[:], *item.effects[:], *item.media_references().values()]
+    elif isinstance(item, otio.schema.Timeline):
+        _gather(item.tracks, found)
+    else:
+        if isinstance(item, (otio.core.Composition, otio.schema.SerializableCollection)):
+            for each in item:
+                if hasattr(each, "metadata"):
+                    _gather(each, found)
+        if isinstance(item, otio.core.Item):
+            leaves = [*item.markers[:], *item.effects[:]]
+    found += [each for each in leaves if hasattr(each, "metadata")]
+
+
+def untouched(root: otio.core.SerializableObject) -> bool:
+    """Whether nothing in here can be ours, by words that all of it has; False says nothing.
+
+    To spell a timeline takes C++ a tenth of the time in which Python asks each of its objects.
+    """
+    try:
+        text = root.to_json_string(indent=-1).lower()
+    except UnicodeDecodeError:
+        return False  # somebody's bytes that are no text
+    return not any(word in text for word in _WORDS)
 
 
 def is_our_marker(marker: otio.schema.Marker) -> bool:

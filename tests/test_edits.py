@@ -377,6 +377,36 @@ def test_strip_of_an_untouched_timeline_is_the_timeline() -> None:
     assert (json_of(stripped.timeline), stripped.restored, stripped.could_not) == (json_of(cut), (), ())
 
 
+def test_who_only_looks_gets_a_copy_only_of_what_holds_work_of_ours() -> None:
+    cut = simple()
+    assert edits.strip(cut, to_look=True).timeline is cut
+    for edit in (slip(cut, 1, 0), detached(cut, 0, 0)):
+        mended = edits.apply(cut, [edit])
+        before = json_of(mended)
+        assert json_of(edits.strip(mended, to_look=True).timeline) == json_of(cut)
+        assert json_of(mended) == before
+
+
+def test_bytes_that_are_no_text_keep_nothing_from_being_stripped() -> None:
+    cut = simple()
+    cut.metadata["studio"] = {"by": "Ada"}
+    mended = edits.apply(cut, [slip(cut, 1, 0)])
+    latin = otio.core.deserialize_json_from_string(json_of(mended).encode().replace(b"Ada", b"\xe4da"))
+    with pytest.raises(UnicodeDecodeError):
+        json_of(latin)
+    assert edits.strip(latin).timeline.tracks[1][0].source_range == cut.tracks[1][0].source_range
+
+
+def test_gaps_on_one_track_stand_beside_the_clips_they_are_for_in_whichever_order() -> None:
+    sounds = [clip(f"{name}.wav", 4) for name in "abc"]
+    cut = timeline(track("Video", clip("v.mov")), track("Audio", *sounds))
+    wanted = [slip(cut, 1, index) for index in range(3)]
+    mended = [edits.apply(cut, order) for order in (wanted, wanted[::-1])]
+    assert json_of(mended[0]) == json_of(mended[1])
+    names = [each.name if isinstance(each, otio.schema.Clip) else "" for each in mended[0].tracks[1]]
+    assert names == ["", "a.wav", "", "b.wav", "", "c.wav"]
+
+
 def test_sound_that_a_person_put_on_our_track_stays() -> None:
     cut = simple()
     mended = edits.apply(cut, [detached(cut, 0, 0)])
