@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otio_avassist import bundles
-from otio_avassist.errors import BundleError
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from otio_avassist.bundles import Model
 
-NEEDS = ("blazeface", "facemesh")
-"""Bundles without which nothing is seen of faces."""
 FPS = 25.0
 SIDE = 480
 """Short side in pixels of the pictures that faces are followed in: lips want more than motion does."""
@@ -91,26 +83,6 @@ class _Place:
         flat, first = frame.reshape(-1, 3), top * width + left
         upper, lower = (flat[row] * (1 - across) + flat[row + 1] * across for row in (first, first + width))
         return (upper * (1 - along) + lower * along).reshape(side, side, 3)
-
-
-def networks() -> tuple[Model, Model]:
-    """BlazeFace and FaceMesh, loaded once. On the CPU: they are so small that a GPU has to be waited for.
-
-    Raises:
-        BundleError: they aren't on this machine; the message says how to get them.
-    """
-    try:
-        folders = [bundles.find(name) for name in NEEDS]
-    except BundleError:
-        raise BundleError(
-            f"the networks for faces aren't here: python -m export fetch {' '.join(NEEDS)}"
-        ) from None
-    return _loaded(*folders)
-
-
-@cache
-def _loaded(blazeface: Path, facemesh: Path) -> tuple[Model, Model]:
-    return bundles.load(blazeface, device="cpu"), bundles.load(facemesh, device="cpu")
 
 
 class Faces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def asked(path: Path):
 
 
 def test_a_drawn_face_is_found_and_its_mouth_measured(fetched):
-    fetched(*faces.NEEDS)
+    fetched(*speakers.NEEDS)
     mouths = [0.0, 0.1, 0.2, 0.3] * 3
-    follow = faces.Faces(*faces.networks())
+    follow = faces.Faces(*speakers.networks()[:2])
     follow(np.stack([face(mouth, x=140 + at, y=130) for at, mouth in enumerate(mouths)]))
     (mouth,) = follow.mouths
     assert (mouth.first, mouth.end) == (0, len(mouths))
@@ -56,8 +57,8 @@ def test_a_drawn_face_is_found_and_its_mouth_measured(fetched):
 
 
 def test_two_faces_are_followed_apart(fetched):
-    fetched(*faces.NEEDS)
-    follow = faces.Faces(*faces.networks())
+    fetched(*speakers.NEEDS)
+    follow = faces.Faces(*speakers.networks()[:2])
     opened = np.array([0.0, 0.1, 0.3, 0.2, 0.0, 0.3])
     left = [face(mouth, x=80, size=50)[:, :160] for mouth in opened]
     right = [face(mouth, x=240, size=50)[:, 160:] for mouth in opened[::-1]]
@@ -71,8 +72,8 @@ def test_two_faces_are_followed_apart(fetched):
 
 
 def test_a_face_that_goes_is_let_go(fetched):
-    fetched(*faces.NEEDS)
-    follow = faces.Faces(*faces.networks())
+    fetched(*speakers.NEEDS)
+    follow = faces.Faces(*speakers.networks()[:2])
     follow(np.stack([face(0.1)] * 5 + [np.full((240, 320, 3), 90, np.uint8)] * 12))
     (mouth,) = follow.mouths
     assert np.isfinite(mouth.opening[:5]).all()
@@ -80,8 +81,10 @@ def test_a_face_that_goes_is_let_go(fetched):
 
 
 @pytest.mark.parametrize("early_s", [-0.6, 0.48])
-def test_a_voice_is_put_to_the_lips_that_speak_it(fetched, tmp_path, early_s):
-    fetched(*faces.NEEDS)
+def test_a_voice_is_put_to_the_lips_that_speak_it(fetched, tmp_path, early_s, monkeypatch):
+    fetched(*speakers.NEEDS)
+    # The voice is drawn, too.
+    monkeypatch.setattr(speakers, "speaks", lambda yamnet, samples: True)
     found = asked(spoken(tmp_path / "speaker.mkv", early_s=early_s))
     # The drawn mouth doesn't lead its voice, as real ones do.
     assert found.early_s == pytest.approx(early_s + LEAD_S, abs=0.05)
@@ -89,11 +92,30 @@ def test_a_voice_is_put_to_the_lips_that_speak_it(fetched, tmp_path, early_s):
 
 
 def test_where_no_face_is_nothing_is_said(fetched, tmp_path):
-    fetched(*faces.NEEDS)
+    fetched(*speakers.NEEDS)
     assert asked(spoken(tmp_path / "wall.mkv", faceless=True)) is None
+
+
+def test_lips_say_nothing_where_nobody_is_heard_to_speak(fetched, tmp_path):
+    fetched(*speakers.NEEDS)
+    found = asked(spoken(tmp_path / "hum.mkv"))
+    assert found.early_s is None
+    assert "nobody is heard to speak" in found.note
+
+
+def test_who_talks_is_heard_to_speak_and_noise_is_not(fetched, shared):
+    fetched(*speakers.NEEDS)
+    yamnet = speakers.networks()[2]
+    clips = json.loads((shared / "media" / "manifest.json").read_text("utf-8"))["clips"]
+    for path in (shared / "media" / clip["file"] for clip in clips if clip["talking_face"]):
+        whole = windows.Stretch(path, 0.0, float(windows.probe(path).duration_s or 0))
+        assert speakers.speaks(yamnet, windows.read_sound(whole, rate=RATE)), path.name
+    noise = np.random.default_rng(0).normal(0, 0.1, 8 * RATE).astype(np.float32)
+    assert not speakers.speaks(yamnet, noise)
+    assert not speakers.speaks(yamnet, noise[:0])
 
 
 def test_without_the_networks_it_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv(bundles.VARIABLE, str(tmp_path))
-    with pytest.raises(BundleError, match="python -m export fetch blazeface facemesh"):
+    with pytest.raises(BundleError, match="python -m export fetch blazeface facemesh yamnet"):
         asked(tmp_path / "any.mkv")

@@ -5,7 +5,7 @@ A ladder of evidence, cheapest first, which stops at the first rung that is sure
 1. what the container says: picture and sound of one file, read from different seconds of it
 2. embedded timecode: the picture's file against the recorder's
 3. sound against sound: the recorder against the camera's own track
-4. lips against voices, where the networks for faces were fetched
+4. lips against voices, where the networks for lips were fetched
 5. sound against picture: a clap or 2-pop, motion energy against sound energy over all that is used of the
    media, and the network's windows, voted into one belief over offsets
 
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from otio_avassist import alignment, cache, faces, lips, speakers, windows
+from otio_avassist import alignment, cache, lips, speakers, windows
 from otio_avassist.attention import Looks
 from otio_avassist.course import Course, Place, course, split
 from otio_avassist.errors import BundleError, MediaError
@@ -409,9 +409,9 @@ def _options_name(options: Options) -> str:
 
 
 def _lips_by() -> list[str]:
-    """Which networks follow lips; none where they were never fetched."""
+    """Which networks follow lips and know speech; none where they were never fetched."""
     try:
-        return [each.sha256 for each in faces.networks()]
+        return [each.sha256 for each in speakers.networks()]
     except BundleError:
         return []
 
@@ -542,7 +542,7 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
 
 
 def _by_lips(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
-    """Who is seen to speak against who is heard; nothing where the networks for faces were never fetched."""
+    """Who is seen to speak against who is heard; nothing where the networks for lips were never fetched."""
     if "lips" not in options.rungs or not each.picture_info.has_picture:
         return heard
     try:
@@ -563,7 +563,7 @@ def _without_lips(each: Pool, heard: Heard, model: Model | None, options: Option
     if "lips" not in options.rungs or not each.picture_info.has_picture:
         return heard
     try:
-        faces.networks()
+        speakers.networks()
     except BundleError as error:
         return _add(heard, Evidence("lips", None, 0.0, str(error)))
     return heard
