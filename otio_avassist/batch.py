@@ -688,6 +688,52 @@ def expanded(name: str) -> list[str]:
     return sorted(glob.glob(name, recursive=True)) or [name]  # noqa: PTH207 (`**` of a whole path)
 
 
+def targets(sources: Sequence[str], folder: Path, below: Path | None = None) -> list[str]:
+    """What comes out of each, in one folder: under its own name, or with the folders that it lies in.
+
+    Args:
+        below: folders below this one are kept. None: those below the one that holds all, where two that lie
+            apart have one name, be it with other suffixes, as what stands beside them would be one file.
+
+    Raises:
+        UsageError: one of them doesn't lie below it, or nothing holds them all.
+    """
+    if below is None and not called_alike(sources):
+        return [str(folder / Path(source).name) for source in sources]
+    if below is None:
+        below = holds_all(sources)
+    kept = []
+    for source in sources:
+        try:
+            kept.append(str(folder / _absolute(source).relative_to(_absolute(below))))
+        except ValueError:
+            raise UsageError(f"{source}: doesn't lie below {below}, whose folders were to be kept") from None
+    return kept
+
+
+def called_alike(sources: Sequence[str]) -> bool:
+    """Whether two that lie in different folders have one name, whatever their suffixes."""
+    lie_in: dict[str, Path] = {}
+    for source in sources:
+        path = _absolute(source)
+        if lie_in.setdefault(os.path.normcase(path.stem), path.parent) != path.parent:
+            return True
+    return False
+
+
+def holds_all(sources: Sequence[str]) -> Path:
+    """The innermost folder that all of them lie in, however deep; raises UsageError where there is none."""
+    try:
+        return Path(os.path.commonpath([_absolute(source).parent for source in sources]))
+    except ValueError:  # on several drives
+        raise UsageError("several inputs have one name and nothing holds them all; run them apart") from None
+
+
+def _absolute(path: str | Path) -> Path:
+    """Without `..`, so that one place has one name; links stay what they are called."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute leaves `..`)
+
+
 def arrivals(
     folder: Path,
     suffixes: Iterable[str],

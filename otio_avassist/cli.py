@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SIDECAR_HELP = "NAME.avassist.json of the earlier run, where the editor exported under another name."
 MARKERS_ALONE = {".srt", ".vtt", ".csv"}
 """Files beside timelines that can be read as some: subtitles, lists of markers, reports."""
+SHOWN = 4
+"""Outputs that are named where folders are kept."""
 MAYBE_FILES = ("speech", "prime")
 """Options that may name a file, or say something else."""
 FOUND_NOTHING = 3
@@ -197,6 +199,11 @@ BATCH_OPTIONS = (
     click.option(
         "--keep-going/--stop-early", default=True, show_default=True,
         help="After a timeline that can't be done, go on with the others.",
+    ),
+    click.option(
+        "--below", type=A_PATH, metavar="DIR",
+        help="In the folder of -o, keep the folders that timelines lie in below this one."
+        "  [default: none; of all of them where two are called the same]",
     ),
     click.option("--plan", "only_plan", is_flag=True, help="Say what there is to do, and do nothing."),
     click.option(
@@ -415,6 +422,7 @@ def _run_all(
     jobs: int | None = 1,
     resume: bool = False,
     keep_going: bool = True,
+    below: Path | None = None,
     only_plan: bool = False,
     scheduler: str | None = None,
     **options: Any,
@@ -424,11 +432,12 @@ def _run_all(
     from otio_avassist import batch, cache, pipeline
     from otio_avassist.errors import UsageError
 
-    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, reports)
+    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, reports, below)
     alone = len(wanted) == 1 and not (resume or only_plan or scheduler)
     shared = pipeline.Shared(None if no_cache else cache.opened())
     works = [_work(source, target, reports if alone else (), **options) for source, target in wanted]
     if alone:
+        _make_folders(wanted)
         return _run_one(works[0], shared, quiet)
     if resume and shared.store is None:
         raise UsageError(
@@ -442,23 +451,60 @@ def _run_all(
     with _cluster(scheduler, planned, keep=not no_cache) as cluster:
         planned = replace(planned, at_once=cluster.at_once) if cluster is not None else planned
         if only_plan:
-            click.echo("\n".join(planned.lines()))
+            click.echo("\n".join([*planned.lines(), *_kept_apart(wanted)]))
             return FAILED if any(each.state == "unreadable" for each in planned.timelines) else 0
+        _make_folders(wanted)
+        if not quiet:
+            for line in _kept_apart(wanted):
+                click.echo(line, err=True)
         return _run_batch(planned, shared, reports, cluster, quiet=quiet, keep_going=keep_going)
 
 
 def _from_and_to(
-    inputs: Sequence[str], output: str | None, in_place: bool, dry_run: bool, reports: Sequence[str]
+    inputs: Sequence[str],
+    output: str | None,
+    in_place: bool,
+    dry_run: bool,
+    reports: Sequence[str],
+    below: Path | None,
 ) -> list[tuple[str, str | None]]:
     """Each timeline, and what comes out of it: None of a dry run."""
+    from otio_avassist import batch
+    from otio_avassist.errors import UsageError
+
     sources = _timelines(inputs)
     _check_outputs(sources, output, in_place, dry_run, reports)
-    many = len(sources) > 1
-    targets = [
-        None if dry_run else source if in_place else _target(source, output, many=many) for source in sources
-    ]
-    _check_targets(sources, targets, reports)
+    folder = Path(output) if output is not None and Path(output).is_dir() else None
+    if below is not None and folder is None:
+        raise UsageError("--below says which folders to keep in that of -o, and wants one that exists")
+    targets: Sequence[str | None] = [source if in_place else output for source in sources]
+    if folder is not None:
+        targets = batch.targets(sources, folder, below)
+    _check_targets(sources, targets, reports, in_place=in_place, in_folder=folder is not None)
     return list(zip(sources, targets, strict=True))
+
+
+def _kept_apart(wanted: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Says where timelines go that keep their folders."""
+    moved = [
+        to for source, to in wanted if to is not None and Path(to).parent != Path(wanted[0][1] or "").parent
+    ]
+    if not moved:
+        return []
+    some = [str(wanted[0][1]), *moved][:SHOWN]
+    more = ", …" if len(moved) + 1 > SHOWN else ""
+    return [f"folders are kept: {', '.join(some)}{more}"]
+
+
+def _make_folders(wanted: Sequence[tuple[str, str | None]]) -> None:
+    """Those that are kept of where timelines lie; the output's own is there."""
+    from otio_avassist.errors import OutputError
+
+    for folder in {Path(target).parent for _, target in wanted if target not in (None, "-")}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: can't be made: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -486,10 +532,11 @@ def _write_openjd(
     strict: bool,
     accepted_only: bool,
     sidecar: Path | None,
+    below: Path | None,
     **options: Any,
 ) -> None:
     """The run that was asked for, as a job of a farm with a task for each timeline."""
-    from otio_avassist import files, openjd
+    from otio_avassist import batch, files, openjd
     from otio_avassist.errors import UsageError
 
     for name in ("reports", "jobs", "only_plan", "scheduler", "sidecar", "watch"):
@@ -497,14 +544,17 @@ def _write_openjd(
             raise UsageError(
                 f"{_spelt(context, name)}: each task of --openjd is a run of one timeline by itself"
             )
-    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, ())
+    wanted = _from_and_to([*inputs, *more_inputs], output, in_place, dry_run, (), below)
     for unused in ("reports", "jobs", "only_plan", "scheduler", "resume", "keep_going", "no_cache", "quiet"):
         options.pop(unused)
     # What can't be meant is refused here rather than on the farm.
     _settings(*wanted[0], strict=strict, **options)
-    words = _words(context, without=("inputs", "more_inputs", "output", "openjd"))
+    words = _words(context, without=("inputs", "more_inputs", "output", "openjd", "below"))
     sources = [source for source, _ in wanted]
-    files.write_text(path, openjd.template(path, sources, output, words, options["tasks"]))
+    # Each task sees one timeline, and must be told what they have in common.
+    if below is None and batch.called_alike(sources) and output is not None:
+        below = batch.holds_all(sources)
+    files.write_text(path, openjd.template(path, sources, output, words, options["tasks"], below=below))
     click.echo(f"written: {path}, with {len(sources)} tasks", err=True)
 
 
@@ -621,6 +671,8 @@ def _watch(folder: Path, output: str | None, inputs: Sequence[str], **options: A
     from otio_avassist.console import say
     from otio_avassist.errors import AvAssistError, UsageError
 
+    # What may yet come can't be known: of all, folders are kept.
+    options["below"] = options["below"] or folder
     if output is None or not Path(output).is_dir() or inputs or options["more_inputs"]:
         raise UsageError("--watch DIR takes its timelines from there, and wants a folder that exists as -o")
     if Path(output).resolve().is_relative_to(folder.resolve()):
@@ -739,11 +791,19 @@ def _check_outputs(
         check_name(Path(report))
 
 
-def _check_targets(sources: Sequence[str], targets: Sequence[str | None], reports: Sequence[str]) -> None:
+def _check_targets(
+    sources: Sequence[str],
+    targets: Sequence[str | None],
+    reports: Sequence[str],
+    *,
+    in_place: bool,
+    in_folder: bool,
+) -> None:
     """Refuse now, rather than after an hour of work, what can't be written or would overwrite itself."""
     from otio_avassist import files
     from otio_avassist.errors import UsageError
 
+    inputs = {Path(source).resolve() for source in sources}
     taken: dict[str, str] = {}
     for source, target in zip(sources, targets, strict=True):
         if target is None:
@@ -751,7 +811,11 @@ def _check_targets(sources: Sequence[str], targets: Sequence[str | None], report
         files.check_writable(target)
         if target == files.STDIO:
             continue
-        files.check_folder(target)
+        if not in_place and Path(target).resolve() in inputs:
+            raise UsageError(f"{target}: is an input itself; say --in-place if you mean it")
+        # In a folder that is there, those that are kept are made.
+        if not in_folder or Path(target).parent.exists():
+            files.check_folder(target)
         if taken.setdefault(target, source) != source:
             raise UsageError(
                 f"{target}: {taken[target]} and {source} would both be written there; run them apart"
@@ -762,14 +826,6 @@ def _check_targets(sources: Sequence[str], targets: Sequence[str | None], report
 
 def _same_file(one: str, other: str) -> bool:
     return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
-
-
-def _target(source: str, output: str | None, *, many: bool) -> str | None:
-    if output is None or output == "-":
-        return output
-    if many or Path(output).is_dir():
-        return str(Path(output) / Path(source).name)
-    return output
 
 
 @avassist.command(name="cache")

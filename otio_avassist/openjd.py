@@ -20,7 +20,13 @@ MOST = 1024
 
 
 def template(
-    path: Path, timelines: Sequence[str], output: str | None, words: Sequence[str], tasks: Sequence[str]
+    path: Path,
+    timelines: Sequence[str],
+    output: str | None,
+    words: Sequence[str],
+    tasks: Sequence[str],
+    *,
+    below: Path | None = None,
 ) -> str:
     """The template as JSON, which is YAML, too.
 
@@ -28,6 +34,7 @@ def template(
         path: of the file it is for.
         output: folder or file that comes out; None where `words` say it.
         words: all other options of `avassist run`.
+        below: timelines keep the folders that they lie in below this one.
 
     Raises:
         UsageError: the file isn't called .json or .yaml, or a name can't be said in a template.
@@ -36,15 +43,17 @@ def template(
         raise UsageError(f"{path}: a template is written as .json or .yaml")
     names = [str(Path(each).absolute()) for each in timelines]
     to = str(Path(output).absolute()) if output is not None else None
-    for each in (*names, *words, to or ""):
+    root = str(below.absolute()) if below is not None else None
+    for each in (*names, *words, to or "", root or ""):
         if "{{" in each:
             raise UsageError(f"{each}: a template would take {{{{ for a name of its own")
     arguments = ["run", "{{Task.Param.Timeline}}", *words]
     # The job's own paths would have to lie below the template; those of tasks may lie anywhere.
     shared: list[dict[str, Any]] = []
-    if to is not None:
-        shared = [{"name": "Output", "type": "PATH", "range": [to]}]
-        arguments += ["-o", "{{Task.Param.Output}}"]
+    for name, option, value in (("Output", "-o", to), ("Below", "--below", root)):
+        if value is not None:
+            shared.append({"name": name, "type": "PATH", "range": [value]})
+            arguments += [option, f"{{{{Task.Param.{name}}}}}"]
     parts = [names[first : first + MOST] for first in range(0, len(names), MOST)]
     held = {
         "specificationVersion": VERSION,

@@ -245,6 +245,51 @@ def test_patterns_are_spelt_out_where_no_shell_does(tmp_path: Path) -> None:
     assert batch.expanded("no*where.otio") == ["no*where.otio"]
 
 
+def test_timelines_that_are_called_alike_keep_their_folders(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("out")
+    assert batch.targets(["a/x.otio", "b/y.otio"], out) == ["out/x.otio", "out/y.otio"]
+    alike = ["show/a/x.otio", "show/b/c/x.xml", "show/y.otio"]
+    kept = ["out/a/x.otio", "out/b/c/x.xml", "out/y.otio"]
+    assert batch.targets(alike, out) == kept
+    assert batch.targets([str(tmp_path / each) for each in alike], out) == kept
+    assert batch.targets(["show/b/../a/x.otio"], out, Path("show")) == ["out/a/x.otio"]
+    # In one folder they have other suffixes, or are the same.
+    assert batch.targets(["a/x.otio", "a/x.xml"], out) == ["out/x.otio", "out/x.xml"]
+    with pytest.raises(UsageError, match="below"):
+        batch.targets(["other/x.otio"], out, Path("show"))
+
+
+def test_no_output_takes_the_place_of_another_or_of_an_input(
+    works, avassist, tmp_path: Path, capsys  # noqa: F811
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    inputs = []
+    for work, reel in zip(works, ("one", "two"), strict=False):
+        inputs.append(tmp_path / "show" / reel / "cut.otio")
+        inputs[-1].parent.mkdir(parents=True)
+        inputs[-1].write_bytes(Path(work.source).read_bytes())
+    words = ("run", tmp_path / "show", "--media-root", tmp_path)
+    assert avassist(*words, "-o", out, "--plan") == 0
+    assert (
+        f"folders are kept: {out / 'one' / 'cut.otio'}, {out / 'two' / 'cut.otio'}" in capsys.readouterr().out
+    )
+    assert list(out.iterdir()) == []
+    before = [each.read_bytes() for each in inputs]
+    assert avassist(*words, "-o", out) == 0
+    made = [out / reel / name for reel in ("one", "two") for name in ("cut.otio", "cut.avassist.json")]
+    assert sorted(each for each in out.rglob("*") if each.is_file()) == sorted(made)
+    assert avassist(*words, "-o", tmp_path / "show") == 2
+    assert avassist("run", inputs[0], "-o", inputs[0].parent) == 2
+    assert "is an input itself" in capsys.readouterr().err
+    assert [each.read_bytes() for each in inputs] == before
+    # As a task of a farm does it, which sees one of them.
+    assert avassist("run", inputs[1], "-o", out, "--below", inputs[1].parent.parent.parent) == 0
+    assert (out / "show" / "two" / "cut.otio").is_file()
+    assert avassist("run", inputs[1], "-o", out / "none" / "cut.otio") == 1
+    assert avassist("run", inputs[1], "-o", out / "x.otio", "--below", tmp_path) == 2
+
+
 def test_the_command_plans_runs_and_resumes(
     works, avassist, tmp_path: Path, monkeypatch, capsys  # noqa: F811
 ) -> None:  # fmt: skip

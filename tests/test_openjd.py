@@ -51,6 +51,20 @@ def test_its_makers_read_it_with_a_task_for_each_timeline(written, tmp_path) -> 
     assert [each["default"] for each in held["parameterDefinitions"]] == ["avassist"]
 
 
+def test_tasks_know_which_folders_are_kept(written, tmp_path: Path, avassist, project: Path) -> None:  # noqa: F811
+    for reel in ("one", "two"):
+        (tmp_path / reel).mkdir()
+        (tmp_path / reel / "cut.otio").write_bytes((project / "cut.otio").read_bytes())
+    path = tmp_path / "job.json"
+    assert avassist("run", "one", "two", "-o", "out", "--openjd", path) == 0
+    held = json.loads(path.read_text("utf-8"))
+    model_of(held)
+    [step] = held["steps"]
+    names = {each["name"]: each["range"] for each in step["parameterSpace"]["taskParameterDefinitions"]}
+    assert names["Below"] == [str(tmp_path)]
+    assert step["script"]["actions"]["onRun"]["args"][-2:] == ["--below", "{{Task.Param.Below}}"]
+
+
 def test_what_was_typed_is_said_again_with_files_by_their_full_names(written, tmp_path) -> None:
     _, held = written(
         "--in-place", "--tasks", "sync,captions", "--map", "D:\\x=/mnt/x", "--media-root", "footage",
