@@ -46,8 +46,9 @@ HUSHED = 0.25
 """Where so much less sets in than in most places, one looks last."""
 LOOKED = ("v_looked", "a_looked")
 """Outputs that a network's graph may have beside `logits`: where its selectors looked and listened, or what
-its answer rests on. They are (B, layers, heads, k, t, h, w) and (B, layers, heads, k, f, t), and sum to 1 over
-what is seen or heard."""
+its answer rests on. They are (B, layers, heads, k, t, h, w) and (B, layers, heads, k, f, t), and sum to 1
+over all that is seen or heard.
+"""
 
 Tick = Callable[[float], None]
 """Told how many seconds have been looked at."""
