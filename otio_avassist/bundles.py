@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otio_avassist import vetting
 from otio_avassist.catalogue import CATALOGUE
 from otio_avassist.errors import BundleError, DeviceError, UsageError, first_line
 
@@ -60,8 +61,11 @@ LARGEST = 2 << 30
 MOST_AT_WORK = 8 << 30
 """Bytes that the networks of a process take on the CPU, weights and all; the published ones need a quarter.
 A few bytes of a graph can ask for any number, and a machine without that much ends whatever it likes."""
+_FOLDED = "optimization.constant_folding_max_output_size_in_bytes"
 _LARGEST_FOLDED = 64 << 20
 """Bytes of a constant that is worked out in advance, while a graph is loaded: no weight has so many."""
+_MOST_FOLDED = LARGEST
+"""Bytes of all of them: what the largest graph could have brought along."""
 
 VARIANTS = ("fp16", "int8")
 """Of one graph, for one device each."""
@@ -748,8 +752,11 @@ def _session(
     """`steps`: it will be asked many times over, a little each time; `lean`: as of `Graph`."""
     import onnxruntime as ort
 
+    nodes = vetting.count_nodes(graph, name)
     ort.set_default_logger_severity(_FATAL)
     options = ort.SessionOptions()
+    # Or what begins like onnxruntime's own format would be read as that, which nobody has looked through.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # onnxruntime counts the machine's cores and pins its threads to them; a container has fewer, and refuses.
     options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS") or _usable_cpus())
     # Spinning threads steal from the decoder: twice as slow on a busy machine, no gain on a quiet one.
@@ -765,9 +772,8 @@ def _session(
     options.enable_cpu_mem_arena = not lean
     if _bounded():
         options.add_session_config_entry("session.use_env_allocators", "1")
-    options.add_session_config_entry(
-        "optimization.constant_folding_max_output_size_in_bytes", str(_LARGEST_FOLDED)
-    )
+    # What is larger is worked out whenever the graph is asked, in memory that ends.
+    options.add_session_config_entry(_FOLDED, str(min(_LARGEST_FOLDED, _MOST_FOLDED // max(1, nodes))))
     # DirectML refuses sessions with it; planned ahead, a lean graph takes more.
     options.enable_mem_pattern = not lean and "DmlExecutionProvider" not in providers
     with _quiet_stdout():

@@ -1,7 +1,8 @@
 """Whether a file may be given to a parser at all. Knows no timeline, and of formats only what could do harm.
 
 Parsers written in C end the whole process where brackets stand too deep, and archives of a few kilobytes
-unpack to what no machine holds. Both are refused here, by name and before anything is made of them.
+unpack to what no machine holds. Networks of a few kilobytes do so as well. All are refused here, by name and
+before anything is made of them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from otio_avassist.errors import TimelineError, first_line
+from otio_avassist.errors import BundleError, TimelineError, first_line
 
 DEEPEST = 300
 """Brackets of JSON in one another. A compound clip takes four, so that is dozens of them inside each other;
@@ -22,11 +24,29 @@ LARGEST = 512 << 20
 """Bytes of a timeline, unpacked where it was packed. One of 20,000 clips takes 60 million."""
 PLAYLIST = "content.otio"
 """The timeline in an .otioz or .otiod."""
+MOST_NODES = 100_000
+"""Of a network, those of its loops and branches too; the published ones have a thousand."""
 
 _UNVERSIONED = re.compile(rb'"OTIO_SCHEMA"\s*:\s*"([^"]*\.(?:-\d*|0+))"')
 _STRING = re.compile(rb'"[^"]*(?:"|\Z)')
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
+
+_WITHIN = {
+    "model": {7: "graph", 25: "functions of its own"},
+    "graph": {1: "node", 15: "sparse weights"},
+    "node": {5: "attribute"},
+    "attribute": {6: "graph", 11: "graph", 22: "sparse weights", 23: "sparse weights"},
+}
+"""By which field of onnx.proto (https://onnx.ai) one leads to the next. Weights as such aren't looked into:
+a parser refuses those of which the file doesn't hold every number."""
+_REFUSED = ("functions of its own", "sparse weights")
+"""Onnxruntime writes both out in full: functions that call others twice double with each, and of sparse
+weights a size is enough."""
+_NUMBER, _SIZED = 0, 2
+"""Kinds of fields of Protocol Buffers: of as many bytes as the number takes, or as are said before them."""
+_SIZES = {1: 8, 5: 4}
+"""Bytes of the other kinds. Nobody writes those that are left."""
 
 
 def check(path: Path) -> None:
@@ -107,3 +127,62 @@ def _unpacked(file: IO[bytes], path: Path) -> bytes:
         if len(content) > LARGEST:
             raise TimelineError(f"{path}: its {PLAYLIST} unpacks to more than {LARGEST >> 20} MB")
     return bytes(content)
+
+
+def count_nodes(graph: bytes, name: str) -> int:
+    """How many nodes an ONNX file has, without making anything of them.
+
+    Raises:
+        BundleError: more than any network has, functions or sparse weights, or it is no ONNX file.
+    """
+    count = 0
+    within = [("model", _inner(graph, 0, len(graph)))]
+    try:
+        while within:
+            kind, fields = within[-1]
+            number, start, end = next(fields, (0, 0, 0))
+            inner = _WITHIN[kind].get(number)
+            if inner in _REFUSED:
+                raise BundleError(f"{name}: has {inner}; wanted a graph with everything in its place")
+            if inner:
+                within.append((inner, _inner(graph, start, end)))
+            elif not number:
+                within.pop()
+            count += inner == "node"
+            if count > MOST_NODES or len(within) > DEEPEST:
+                raise BundleError(
+                    f"{name}: has more than {MOST_NODES} nodes, or is nested more than {DEEPEST} levels deep"
+                )
+    except (LookupError, ValueError) as error:
+        raise BundleError(f"{name}: isn't an ONNX file that can be read") from error
+    return count
+
+
+def _inner(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Of a message of Protocol Buffers, the fields that may be messages: number, first byte, end."""
+    while at < end:
+        tag, at = _varint(content, at)
+        number, kind = tag >> 3, tag & 7
+        size = 0
+        if kind == _NUMBER:
+            _, at = _varint(content, at)
+        elif kind == _SIZED:
+            size, at = _varint(content, at)
+        else:
+            size = _SIZES[kind]
+        if not 0 < number < 1 << 29 or at + size > end:
+            raise ValueError(tag)
+        if kind == _SIZED:
+            yield number, at, at + size
+        at += size
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    """A number, and where the next thing begins."""
+    value = 0
+    for place in range(10):
+        byte = content[at + place]
+        value |= (byte & 127) << 7 * place
+        if byte < 128:
+            return value, at + place + 1
+    raise ValueError(at)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import onnx.parser
 import pytest
+from onnx import helper
 
-from otio_avassist import files, vetting
-from otio_avassist.errors import TimelineError
+from otio_avassist import bundles, files, vetting
+from otio_avassist.errors import BundleError, TimelineError
 from tests.cuts import simple
 
 
@@ -95,3 +99,134 @@ def test_what_is_larger_than_any_timeline_is_refused_by_name(tmp_path: Path) -> 
         file.truncate(vetting.LARGEST + 1)
     with pytest.raises(TimelineError, match=r"large\.xml: has more than"):
         files.read(str(tmp_path / "large.xml"))
+
+
+PLAIN = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[b] x, bool c) => (float[b] y) {
+  d = Neg(x)
+  y = If (c) <
+    then_branch = t () => (float[b] e) { f = Neg(d) e = Abs(f) },
+    else_branch = u () => (float[b] h) { h = Abs(d) }
+  >
+}
+"""
+
+
+def a_graph(text: str = PLAIN) -> onnx.ModelProto:
+    return onnx.parser.parse_model(text)
+
+
+def of_one_number(size: int) -> onnx.SparseTensorProto:
+    values = helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [1.0])
+    return helper.make_sparse_tensor(
+        values, helper.make_tensor("i", onnx.TensorProto.INT64, [1], [0]), [size]
+    )
+
+
+def with_sparse_weights() -> onnx.ModelProto:
+    model = a_graph()
+    model.graph.sparse_initializer.append(of_one_number(1 << 40))
+    return model
+
+
+def with_a_sparse_constant() -> onnx.ModelProto:
+    model = a_graph()
+    branch = model.graph.node[1].attribute[0].g
+    branch.node.append(helper.make_node("Constant", [], ["w"], sparse_value=of_one_number(1 << 40)))
+    return model
+
+
+def with_functions() -> onnx.ModelProto:
+    model = a_graph()
+    neg = helper.make_node("Neg", ["a"], ["b"])
+    opsets = list(model.opset_import)
+    model.functions.append(helper.make_function("own", "f", ["a"], ["b"], [neg], opsets))
+    return model
+
+
+def test_nodes_are_counted_in_branches_too() -> None:
+    assert vetting.count_nodes(a_graph().SerializeToString(), "small.onnx") == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        pytest.param(with_sparse_weights, "has sparse weights", id="sparse weights"),
+        pytest.param(with_a_sparse_constant, "has sparse weights", id="a sparse constant in a branch"),
+        pytest.param(with_functions, "has functions of its own", id="functions"),
+    ],
+)
+def test_what_a_network_would_unpack_to_any_size_is_refused_by_name(model, says: str) -> None:
+    with pytest.raises(BundleError, match=rf"bomb\.onnx: {says}"):
+        vetting.count_nodes(model().SerializeToString(), "bomb.onnx")
+
+
+def test_more_nodes_than_any_network_has_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vetting, "MOST_NODES", 4)
+    with pytest.raises(BundleError, match=r"large\.onnx: has more than 4 nodes"):
+        vetting.count_nodes(a_graph().SerializeToString(), "large.onnx")
+
+
+def test_a_network_nested_without_end_is_refused_by_name() -> None:
+    content = b""
+    for _ in range(vetting.DEEPEST):  # a node of an attribute of a graph, in one another
+        for tag in (0x32, 0x2A, 0x0A):
+            content = bytes([tag]) + varint(len(content)) + content
+    with pytest.raises(BundleError, match=r"deep\.onnx: has more than .* nested more than"):
+        vetting.count_nodes(b"\x3a" + varint(len(content)) + content, "deep.onnx")
+
+
+def varint(value: int) -> bytes:
+    low = bytes([value & 127 | (128 if value > 127 else 0)])
+    return low + varint(value >> 7) if value > 127 else low
+
+
+@pytest.mark.parametrize("lost", [1, 2, 50])
+def test_a_network_that_is_cut_off_is_refused_by_name(lost: int) -> None:
+    content = a_graph().SerializeToString()
+    with pytest.raises(BundleError, match=r"short\.onnx: isn't an ONNX file that can be read"):
+        vetting.count_nodes(content[:-lost], "short.onnx")
+
+
+def test_a_network_that_looks_like_another_format_is_read_as_the_one_that_was_looked_through() -> None:
+    disguised = b"\x12\x08..ORTM.." + bundles.IDENTITY  # the name of its producer
+    session = bundles._session(disguised, ["CPUExecutionProvider"], 1, "disguised.onnx")
+    assert [each.name for each in session.get_outputs()] == ["y"]
+
+
+FILLED, EACH_MB = 24, 4
+CONSTANT = "c{0} = ConstantOfShape<value = float[1] {{{0}}}>(size) r{0} = ReduceMax<keepdims = 0>(c{0})"
+FILLING = f"""
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[b] x) => (float[b] y) <int64[1] size = {{{EACH_MB << 18}}}> {{
+  {" ".join(CONSTANT.format(i) for i in range(FILLED))}
+  y = Sum(x, {", ".join(f"r{i}" for i in range(FILLED))})
+}}
+"""
+LOADING = """
+import resource, sys
+import onnxruntime
+from otio_avassist import bundles
+bundles._MOST_FOLDED = int(sys.argv[1])
+bundles._session(bundles.IDENTITY, ["CPUExecutionProvider"], 1, "a first one")
+before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+bundles._session(sys.stdin.buffer.read(), ["CPUExecutionProvider"], 1, "filling.onnx")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb >> 10)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as Linux counts it")
+@pytest.mark.parametrize(
+    ("most", "folds"),
+    [pytest.param(64 << 20, False, id="more than may be"), pytest.param(1 << 30, True, id="what may be")],
+)
+def test_constants_of_a_network_are_bounded_together(most: int, folds: bool) -> None:
+    """Loaded in a process of its own, whose memory at its fullest is asked for."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, str(most)],
+        input=a_graph(FILLING).SerializeToString(),
+        capture_output=True,
+        check=True,
+    )
+    assert (int(done.stdout) > FILLED * EACH_MB // 2) == folds
