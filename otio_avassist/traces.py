@@ -24,8 +24,10 @@ _NAME = re.compile(r"avassist (?P<task>\w+) (?P<finding>[0-9a-f]{1,8})")
 _TAG = re.compile(rf"\[{_NAME.pattern}\]")
 _SOUND = re.compile(r"foley_.+_[0-9a-f]{12}\.wav", re.IGNORECASE)
 """File names of sounds that were made: what they are, and a digest of all that made them."""
-_WORDS = ("avassist", "foley_")
-"""One of them stands in whatever is ours, and at least in its metadata, its tag, its name or its file's."""
+_WORDS = (f'"{NAMESPACE}"', "avassist ", "foley_")
+"""One of them stands in whatever is ours: as a key of its metadata, in its tag or name, in its file's name;
+and in few paths of media else.
+"""
 TAG_LENGTH = 8
 """So much of a finding's id stands in a tag."""
 _UNSAID = "sync"
