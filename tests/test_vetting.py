@@ -195,7 +195,7 @@ def test_a_network_that_looks_like_another_format_is_read_as_the_one_that_was_lo
     assert [each.name for each in session.get_outputs()] == ["y"]
 
 
-FILLED, EACH_MB = 24, 4
+FILLED, EACH_MB = 24, 8
 CONSTANT = "c{0} = ConstantOfShape<value = float[1] {{{0}}}>(size) r{0} = ReduceMax<keepdims = 0>(c{0})"
 FILLING = f"""
 <ir_version: 8, opset_import: ["" : 17]>
