@@ -205,14 +205,18 @@ g (float[b] x) => (float[b] y) <int64[1] size = {{{EACH_MB << 18}}}> {{
 }}
 """
 LOADING = """
-import resource, sys
-import onnxruntime
+import re, sys
+from pathlib import Path
 from otio_avassist import bundles
+
+def most_kb():  # getrusage would count what the parent had before this process began
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
 bundles._MOST_FOLDED = int(sys.argv[1])
 bundles._session(bundles.IDENTITY, ["CPUExecutionProvider"], 1, "a first one")
-before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before_kb = most_kb()
 bundles._session(sys.stdin.buffer.read(), ["CPUExecutionProvider"], 1, "filling.onnx")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb >> 10)
+print(most_kb() - before_kb >> 10)
 """
 
 
