@@ -2,7 +2,8 @@
 
 The next run ends as if nothing had been.
 
-Half of the moments are anywhere in a run, half right after something temporary stands beside it.
+Half of the moments are anywhere in a run, half right after something temporary stands beside what is written.
+Every third run is one of all tasks, whose sounds count, too.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.torture.material import a_cut, make_media
 from bench.torture.outcome import Asked, Outcome
+from bench.torture.tasks import SOUND, AllTasks
 from bench.torture.timelines import OPTIONS
 from bench.torture.watched import Watched
 from otio_avassist import files
@@ -27,6 +31,24 @@ WRITING_S = 0.004
 REPORT = "report.json"
 CUT = "cut.otio"
 SIDECAR = "cut.avassist.json"
+SOUNDS = "cut.foley"
+NO_CACHE = "--no-cache"
+"""Half of the runs work everything out anew: else they would be over soon."""
+EVERY = 3
+"""One run of so many is of all tasks."""
+
+
+@dataclass(frozen=True)
+class _Command:
+    """Words that are run and killed, and what they leave when nobody disturbs them."""
+
+    words: list[str]
+    old: dict[str, bytes]
+    new: dict[str, bytes]
+    took_s: float
+    """Of a run that works everything out anew."""
+    writes: tuple[tuple[str, str], ...]
+    """Folders and how names begin of what is temporary in them."""
 
 
 def run(asked: Asked) -> Outcome:
@@ -35,75 +57,101 @@ def run(asked: Asked) -> Outcome:
     outcome = Outcome("kill", len(asked.cases(COUNT)))
     source = asked.folder / CUT
     files.write(a_cut(media), str(source))
-    # Two sound runs that differ: the old files and the new ones.
     work = asked.folder / "work"
     out = asked.folder / "out"
     out.mkdir(exist_ok=True)
     work.mkdir(exist_ok=True)
-    with Watched(work) as command:
-        old, new = (_whole(command, source, out, more) for more in (["--propose"], []))
-        took_s = _took_s(command, source, out)
+    tasks = AllTasks()
+    sync = ["sync", str(source), "-o", str(out / CUT), "--report", str(out / REPORT), *OPTIONS]
+    every = tasks.words(source, out / CUT, out / REPORT, "first.mp4")
+    with Watched(work, environment=tasks.environment) as command:
+        if trouble := tasks.refusal(command, source, out / CUT):
+            outcome.failed.append(f"captions without their networks: {trouble}")
+        only_sync = _command(command, out, sync, ["--propose"], (("", "."),))
+        # Another seed makes another sound, under another name.
+        sounds = ((SOUNDS, ".foley_."), (SOUNDS, f".foley_{SOUND}"), ("", "."))
+        all_tasks = _command(command, out, every, ["--seed", "1"], sounds)
         for number in asked.in_time(asked.cases(COUNT)):
             rng = random.Random(f"{asked.seed}/kill/{number}")
-            at_write = rng.random() < 0.5
+            asks = only_sync if number % EVERY else all_tasks
+            writes = rng.choice(asks.writes) if rng.random() < 0.5 else None
+            words = [*asks.words, *rng.choice(((), (NO_CACHE,)))]
             for _ in range(TRIES):
-                _put(out, old)
-                wait_s = rng.uniform(0, WRITING_S) if at_write else rng.uniform(0, took_s)
-                if killed := _kill(command, source, out, at_write=at_write, wait_s=wait_s):
+                _put(out, asks.old)
+                wait_s = rng.uniform(0, WRITING_S if writes else asks.took_s)
+                if killed := _kill(command, out, words, writes, wait_s):
                     break
                 outcome.count("runs that were over before they were killed")
             if not killed:
                 continue
-            outcome.count("killed while writing" if at_write else "killed anywhere")
+            what = "of all tasks" if asks is all_tasks else "of sync"
+            outcome.count(f"{what}, killed while writing" if writes else f"{what}, killed anywhere")
             there = _read(out)
-            trouble = _whole_files(there, old, new)
-            outcome.count("new file after it" if there.get(CUT) == new[CUT] else "old file after it")
+            trouble = _whole_files(there, asks.old, asks.new)
+            outcome.count("new file after it" if there.get(CUT) == asks.new[CUT] else "old file after it")
             if not trouble:
-                again = _whole(command, source, out, [])
-                trouble = _compare(again, new)
-            outcome.judge(f"case {number}", trouble)
+                again = _whole(command, out, asks.words)
+                trouble = _compare(again, asks.new)
+            outcome.judge(f"case {number} ({what})", trouble)
     return outcome
 
 
-def _words(source: Path, out: Path) -> list[str]:
-    return ["sync", str(source), "-o", str(out / CUT), "--report", str(out / REPORT), *OPTIONS]
+def _command(
+    command: Watched, out: Path, words: list[str], more: list[str], writes: tuple[tuple[str, str], ...]
+) -> _Command:
+    """What two runs leave that nobody disturbs and that differ: the old files and the new ones."""
+    _put(out, {})
+    old = _whole(command, out, [*words, *more])
+    new = _whole(command, out, words)
+    _put(out, old)
+    began = time.monotonic()
+    _whole(command, out, [*words, NO_CACHE])
+    return _Command(words, old, new, time.monotonic() - began, writes)
 
 
-def _whole(command: Watched, source: Path, out: Path, more: list[str]) -> dict[str, bytes]:
+def _whole(command: Watched, out: Path, words: list[str]) -> dict[str, bytes]:
     """All that stands there after a run that nobody disturbs."""
-    ended = command.run(*_words(source, out), *more)
-    if trouble := ended.trouble((0,)):
+    if trouble := command.run(*words).trouble((0,)):
         raise RuntimeError(f"a run that nobody disturbs goes wrong: {trouble}")
     return _read(out)
 
 
-def _took_s(command: Watched, source: Path, out: Path) -> float:
-    began = time.monotonic()
-    command.run(*_words(source, out))
-    return time.monotonic() - began
-
-
-def _kill(command: Watched, source: Path, out: Path, *, at_write: bool, wait_s: float) -> bool:
+def _kill(
+    command: Watched, out: Path, words: list[str], writes: tuple[str, str] | None, wait_s: float
+) -> bool:
     """Begin a run and kill it; False where it was over by then."""
-    command.begin(*_words(source, out))
+    command.begin(*words)
     began = time.monotonic()
-    while at_write and time.monotonic() - began < command.limit_s:
-        if any(each.name.startswith(".") for each in out.iterdir()) or command.answered():
+    while writes and time.monotonic() - began < command.limit_s:
+        folder, beginning = writes
+        if any(name.startswith(beginning) for name in _names(out / folder)) or command.answered():
             break
     time.sleep(wait_s)
-    over = command.answered()
+    if command.answered():
+        command.end()
+        return False
     command.stop()
-    return not over
+    return True
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder that may not be there."""
+    try:
+        return [each.name for each in folder.iterdir()]
+    except FileNotFoundError:
+        return []
 
 
 def _read(out: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in out.iterdir()}
+    """All files, also in folders."""
+    return {each.relative_to(out).as_posix(): each.read_bytes() for each in out.rglob("*") if each.is_file()}
 
 
 def _put(out: Path, what: dict[str, bytes]) -> None:
-    for each in out.iterdir():
-        each.unlink()
+    shutil.rmtree(out)
+    out.mkdir()
     for name, content in what.items():
+        (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_bytes(content)
 
 
@@ -113,12 +161,17 @@ def _timeless(report: bytes) -> bytes:
 
 
 def _whole_files(there: dict[str, bytes], old: dict[str, bytes], new: dict[str, bytes]) -> str:
-    """What is neither the old file nor the new one."""
-    for name in (CUT, SIDECAR, REPORT):
+    """What is neither the old file nor the new one, or isn't there and is spoken of."""
+    for name in there.keys() | {CUT, SIDECAR, REPORT}:
+        if any(part.startswith(".") for part in Path(name).parts):
+            continue
         content = _timeless(there.get(name, b""))
-        if content not in (_timeless(old[name]), _timeless(new[name])):
+        if content not in [_timeless(each[name]) for each in (old, new) if name in each]:
             return f"{name} is neither the old file nor the new one ({len(content)} bytes)"
     json.loads(there[REPORT])
+    for name in (old.keys() | new.keys()) - there.keys():
+        if Path(name).name.encode() in there[CUT]:
+            return f"{CUT} refers to {name}, which isn't there"
     return ""
 
 
