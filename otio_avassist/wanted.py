@@ -12,12 +12,14 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Literal
 
 from otio_avassist.errors import UsageError
 from otio_avassist.findings import PassedOver
-from otio_avassist.spans import MediaSpan, Shot, Spans, cut
+from otio_avassist.spans import MediaSpan, Shot, Skipped, Spans, cut
 from otio_avassist.traces import untagged
+from otio_avassist.urls import path_from_url
 
 if TYPE_CHECKING:
     from otio_avassist.marks import Mark
@@ -72,11 +74,12 @@ def wanted(
         is_silent: whether a span sounds of nothing at all.
 
     Raises:
-        UsageError: a track, clip or marker is named that isn't there.
+        UsageError: a track, clip or marker is named that isn't there. One that is and can't be looked at is
+            among those that `looked` has skipped.
     """
     pictures = {timeline: _pictures(clips) for timeline, clips in looked.clips.items()}
     marks = {timeline: marks_of(timeline) for timeline in pictures} if wish.markers else {}
-    _check_names(wish, [span for group in pictures.values() for _, span in group], marks.values())
+    _check_names(wish, [span for group in pictures.values() for _, span in group], looked, marks.values())
     heard_with: dict[Path, list[Shot]] = defaultdict(list)
     for shot in looked.shots:
         if shot.picture is not None and shot.sound is not None:
@@ -226,11 +229,16 @@ def _is_one_of(name: str, names: Iterable[str]) -> bool:
     return name.casefold() in {each.casefold() for each in names}
 
 
-def _check_names(wish: Wish, spans: Sequence[MediaSpan], marks: Iterable[Sequence[Mark]]) -> None:
+def _check_names(
+    wish: Wish, spans: Sequence[MediaSpan], looked: Spans, marks: Iterable[Sequence[Mark]]
+) -> None:
     """Say what there is where somebody names what isn't there."""
+    left_out = _left_out(looked)
+    tracks = [(each.track, str(each.track_index)) for each in left_out]
+    clips = [(each.clip, _file_name(each), str(each.clip_index)) for each in left_out]
     there: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
-        "track with pictures": (wish.tracks, [_track_names(span) for span in spans]),
-        "clip with pictures": (wish.clips, [_clip_names(span) for span in spans]),
+        "track with pictures": (wish.tracks, [*map(_track_names, spans), *tracks]),
+        "clip with pictures": (wish.clips, [*map(_clip_names, spans), *clips]),
         "marker": (wish.markers, [(untagged(mark.name),) for group in marks for mark in group]),
     }
     for what, (wishes, known) in there.items():
@@ -245,3 +253,18 @@ def _check_names(wish: Wish, spans: Sequence[MediaSpan], marks: Iterable[Sequenc
 
 
 _LISTED = 12
+
+
+def _left_out(looked: Spans) -> list[Skipped]:
+    """Pictures that can't be looked at: they are there, and it is said of each why it gets nothing."""
+    pictures = {
+        (each.track_index, each.name)
+        for clips in looked.clips.values()
+        for each in clips
+        if each.kind == "picture" and each.span is None
+    }
+    return [each for each in looked.skipped if (each.track_index, each.clip) in pictures]
+
+
+def _file_name(skipped: Skipped) -> str:
+    return PureWindowsPath(path_from_url(skipped.media)).name

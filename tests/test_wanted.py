@@ -10,7 +10,7 @@ import opentimelineio as otio
 import pytest
 
 from otio_avassist import marks, places, spans
-from otio_avassist.errors import UsageError
+from otio_avassist.errors import MediaError, UsageError
 from otio_avassist.wanted import Wish, wanted
 from otio_avassist.windows import MediaInfo, SoundStream
 from tests.cuts import clip, foley, gap, simple, time_range, timeline, track
@@ -179,6 +179,28 @@ def test_tracks_clips_and_markers_are_named_and_what_is_named_together_must_all_
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(wish, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         look(simple(), wish)
+
+
+def test_what_is_named_and_can_not_be_read_keeps_nothing_from_the_others() -> None:
+    """Its reason stands among what was skipped, and no other name is as good."""
+
+    def unread(path: Path) -> MediaInfo:
+        if path.name == "b.mov":
+            raise MediaError("b.mov: is empty")
+        return probe(path)
+
+    cut = timeline(track("Video", clip("a.mov"), clip("b.mov")), otio.schema.Track("V2", kind="Video"))
+    cut.tracks[1].append(cut.tracks[0][1].deepcopy())
+    looked = spans.read_spans(cut, Everywhere(), unread)
+    assert {each.reason for each in looked.skipped} == {"b.mov: is empty"}
+
+    def named(wish: Wish):
+        return stretches(wanted(looked, wish, lambda path: [], lambda span: False)[0])
+
+    assert named(Wish(clips=("a.mov", "b.mov"))) == [("a.mov", 0, 4)]
+    assert named(Wish(tracks=("V2",))) == []
+    with pytest.raises(UsageError, match=r"called 'c\.mov'; there is: a\.mov, b\.mov"):
+        named(Wish(clips=("c.mov",)))
 
 
 def test_sounds_that_were_made_before_are_in_nobodys_way() -> None:
