@@ -8,8 +8,8 @@ timeline.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,7 @@ SPEAKS = 0.5
 of 100 utterances of eSpeak NG; at most 0.46 (an owl) in 298 recordings of other things. Mouths that cry,
 laugh or sing lead or follow their voice by other amounts, of which nothing is known.
 """
+UNHEARD = "there is a face, but nobody is heard to speak"
 MOST_GLANCES = 12
 """Places that are glanced at: more of a long recording would be seeking and decoding for nothing."""
 GLANCES = (0.2, 0.5, 0.8)
@@ -45,6 +46,10 @@ Place = tuple[float, float]
 """(start_s, end_s) of the picture's file."""
 
 
+Keep = Callable[[str, Place, Callable[[], Any]], Any]
+"""(what, place, make) -> what `make` makes, or made of that place before."""
+
+
 def look(
     places: Sequence[Place],
     picture: To,
@@ -53,6 +58,7 @@ def look(
     max_offset_s: float = 2.0,
     sure: float = 0.9,
     tick: Callable[[float], None] = lambda done_s: None,
+    keep: Keep = lambda what, place, make: make(),
 ) -> lips.LipMatch | None:
     """Follow the faces of the places where there are some, until their lips are sure.
 
@@ -62,6 +68,7 @@ def look(
         max_offset_s: how far to look to either side.
         sure: a confidence that ends the search.
         tick: told the seconds followed so far.
+        keep: is asked for how large faces are in a place ("faces") and for what lips say there ("lips").
 
     Returns:
         None where there are no faces.
@@ -74,21 +81,24 @@ def look(
     said: list[lips.Said] = []
     followed_s = 0.0
     match = None
-    for start_s, end_s in _with_faces(places, picture, blazeface):
-        samples = windows.read_sound(sound(start_s, end_s), rate=RATE)
+
+    def listened(place: Place) -> lips.Said:
+        samples = windows.read_sound(sound(*place), rate=RATE)
         if not speaks(yamnet, samples):
-            said.append(lips.nothing(max_offset_s, "there is a face, but nobody is heard to speak"))
-            match = lips.conclude(said, max_offset_s=max_offset_s)
-            continue
+            return lips.nothing(max_offset_s, UNHEARD)
         follow = faces.Faces(blazeface, facemesh)
-        for window in windows.pictures(picture(start_s, end_s), fps=faces.FPS, side=faces.SIDE):
+        for window in windows.pictures(picture(*place), fps=faces.FPS, side=faces.SIDE):
             if window.frames is not None:
                 follow(window.frames)
                 tick(followed_s + window.start_s)
         speech = lips.speech_energy(samples, rate=RATE)
-        said.append(lips.listen(follow.mouths, speech, max_offset_s=max_offset_s))
-        followed_s += end_s - start_s
+        return lips.listen(follow.mouths, speech, max_offset_s=max_offset_s)
+
+    for place in _with_faces(places, picture, blazeface, keep):
+        said.append(keep("lips", place, partial(listened, place)))
         match = lips.conclude(said, max_offset_s=max_offset_s)
+        if said[-1].why_not != UNHEARD:
+            followed_s += place[1] - place[0]
         if match.confidence >= sure or followed_s >= MOST_S:
             break
     return match
@@ -124,18 +134,23 @@ def speaks(yamnet: features.Ask, samples: np.ndarray) -> bool:
     return bool(len(logits)) and float((1 / (1 + np.exp(-logits))).mean()) >= SPEAKS
 
 
-def _with_faces(places: Sequence[Place], picture: To, blazeface: Model) -> list[Place]:
+def _with_faces(places: Sequence[Place], picture: To, blazeface: Model, keep: Keep) -> list[Place]:
     """Those that faces are seen in, the largest face first."""
     few = np.unique(np.linspace(0, len(places) - 1, min(MOST_GLANCES, len(places))).round().astype(int))
-    found: list[tuple[float, Place]] = []
-    for start_s, end_s in (places[each] for each in few):
-        largest = 0.0
-        for share in GLANCES:
-            at_s = start_s + share * (end_s - start_s)
-            glance = windows.pictures(picture(at_s, at_s + 1 / faces.FPS), fps=faces.FPS, side=faces.SIDE)
-            for window in glance:
-                seen = faces.find(blazeface, window.frames) if window.frames is not None else []
-                largest = max([largest, *(each.side for one in seen for each in one)])
-        if largest:
-            found.append((largest, (start_s, end_s)))
-    return [place for _, place in sorted(found, key=lambda each: -each[0])]
+    found = [
+        (keep("faces", places[each], partial(_largest, places[each], picture, blazeface)), places[each])
+        for each in few
+    ]
+    return [place for largest, place in sorted(found, key=lambda each: -each[0]) if largest]
+
+
+def _largest(place: Place, picture: To, blazeface: Model) -> float:
+    """The side of the largest face that a few glances at a place show; 0 where there is none."""
+    start_s, end_s = place
+    largest = 0.0
+    for share in GLANCES:
+        at_s = start_s + share * (end_s - start_s)
+        for window in windows.pictures(picture(at_s, at_s + 1 / faces.FPS), fps=faces.FPS, side=faces.SIDE):
+            seen = faces.find(blazeface, window.frames) if window.frames is not None else []
+            largest = max([largest, *(float(each.side) for one in seen for each in one)])
+    return largest

@@ -10,9 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from otio_avassist import bundles, faces, speakers, windows
+from otio_avassist import bundles, cache, faces, speakers, windows
 from otio_avassist.errors import BundleError
 from otio_avassist.lips import LEAD_S
+from otio_avassist.tasks import sync
 from tests.drawn import FPS, RATE, face, openings, voice
 
 SECONDS = 8.0
@@ -39,11 +40,11 @@ def spoken(path: Path, *, early_s: float = 0.0, seed: int = 3, faceless: bool = 
     return path
 
 
-def asked(path: Path):
+def asked(path: Path, **how):
     def stretch(start_s: float, end_s: float) -> windows.Stretch:
         return windows.Stretch(path, start_s, end_s - start_s)
 
-    return speakers.look([(0.0, SECONDS)], stretch, stretch)
+    return speakers.look([(0.0, SECONDS)], stretch, stretch, **how)
 
 
 def test_a_drawn_face_is_found_and_its_mouth_measured(fetched):
@@ -94,6 +95,24 @@ def test_a_voice_is_put_to_the_lips_that_speak_it(fetched, tmp_path, early_s, mo
 def test_where_no_face_is_nothing_is_said(fetched, tmp_path):
     fetched(*speakers.NEEDS)
     assert asked(spoken(tmp_path / "wall.mkv", faceless=True)) is None
+
+
+def test_what_was_kept_of_a_place_needs_no_media(fetched, tmp_path, monkeypatch):
+    fetched(*speakers.NEEDS)
+    monkeypatch.setattr(speakers, "speaks", lambda yamnet, samples: True)
+    kept: dict = {}
+
+    def keep(what, place, make):
+        if (what, place) not in kept:
+            kept[what, place] = json.dumps(cache.to_plain(make()))
+        return cache.from_plain(json.loads(kept[what, place]), sync.HELD)
+
+    path = spoken(tmp_path / "speaker.mkv")
+    found = asked(path, keep=keep)
+    assert set(kept) == {("faces", (0.0, SECONDS)), ("lips", (0.0, SECONDS))}
+    path.unlink()
+    assert asked(path, keep=keep) == found
+    assert found.early_s is not None
 
 
 def test_lips_say_nothing_where_nobody_is_heard_to_speak(fetched, tmp_path):

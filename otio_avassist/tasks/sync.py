@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
 from statistics import median
@@ -343,7 +343,7 @@ def _stretch(span: MediaSpan, start_s: float, duration_s: float) -> windows.Stre
 
 
 HELD: Mapping[str, type] = {
-    each.__name__: each for each in (Course, Evidence, Heard, Jump, Posterior, Watched, Word)
+    each.__name__: each for each in (Course, Evidence, Heard, Jump, Posterior, Watched, Word, lips.Said)
 }
 """What is kept of recordings, and nothing else."""
 
@@ -429,8 +429,8 @@ def _heard_of(held: Any) -> Heard:
 
 def _climb(each: Pool, model: Model | None, options: Options, tick: Tick, store: cache.Store | None) -> Heard:
     heard = Heard(())
-    by_picture = partial(_by_picture, store=store)
-    for rung in (_by_container, _by_timecode, _by_sound, _by_lips, by_picture, _without_lips):
+    by_lips, by_picture = partial(_by_lips, store=store), partial(_by_picture, store=store)
+    for rung in (_by_container, _by_timecode, _by_sound, by_lips, by_picture, _without_lips):
         heard = rung(each, heard, model, options, tick)
         if any(said.confidence >= options.sure and _of_all(each, said) for said in heard.evidence):
             break
@@ -541,14 +541,29 @@ def _by_sound(each: Pool, heard: Heard, model: Model | None, options: Options, t
     )
 
 
-def _by_lips(each: Pool, heard: Heard, model: Model | None, options: Options, tick: Tick) -> Heard:
+def _by_lips(
+    each: Pool,
+    heard: Heard,
+    model: Model | None,
+    options: Options,
+    tick: Tick,
+    store: cache.Store | None = None,
+) -> Heard:
     """Who is seen to speak against who is heard; nothing where the networks for lips were never fetched."""
     if "lips" not in options.rungs or not each.picture_info.has_picture:
         return heard
+
+    def keep(what: str, place: speakers.Place, make: Callable[[], Any]) -> Any:
+        if store is None:
+            return make()
+        # Lips are put to the sound by other networks than the sync network.
+        name = cache.name_of(what, _asked_of(each, None, store), place, options.max_offset_s)
+        return store.kept(name, make, cache.to_plain, partial(cache.from_plain, kinds=HELD))
+
     try:
         match = speakers.look(
             each.places, each.picture_stretch, each.sound_stretch,
-            max_offset_s=options.max_offset_s, sure=options.sure,
+            max_offset_s=options.max_offset_s, sure=options.sure, keep=keep,
         )  # fmt: skip
     except BundleError:
         return heard
