@@ -2,7 +2,7 @@
 change their size, headers that lie.
 
 The shot whose file is spoilt is answered for, found or skipped with a reason, and the shots beside it are
-mended as ever.
+mended as ever. One case of so many goes through all tasks.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any
 
 from bench.torture.material import EARLY_S, FPS, HEALTHY, a_cut, findings, make_media
 from bench.torture.outcome import Asked, Outcome
+from bench.torture.tasks import AllTasks
 from bench.torture.timelines import OPTIONS
 from bench.torture.watched import Ended, Watched
-from otio_avassist import files
+from otio_avassist import files, takes
 from tests.material import film
 
 COUNT = 500
+OUT, REPORT, SOUNDS = "out.otio", "out.json", "out.foley"
+EVERY = 8
+"""One case of so many is of all tasks."""
 SPOILT = ("victim.mp4", "victim.wav")
 CONTAINERS = {
     "victim.mp4": (".mp4", ".mov", ".mkv", ".ts", ".avi"),
@@ -39,20 +43,28 @@ def run(asked: Asked) -> Outcome:
     work = asked.folder / "work"
     work.mkdir(exist_ok=True)
     outcome = Outcome("media", len(asked.cases(COUNT)))
-    with Watched(work) as command:
-        healthy = {
-            name: each for name, each in _found(_ask(command, cut, work), work).items() if name in HEALTHY
-        }
+    tasks = AllTasks()
+    sync = ["sync", str(cut), "-o", str(work / OUT), "--report", str(work / REPORT), *OPTIONS]
+    every = tasks.words(cut, work / OUT, work / REPORT, "first.mp4", "victim.mp4")
+    with Watched(work, environment=tasks.environment) as command:
+        if trouble := tasks.refusal(command, cut, work / OUT):
+            outcome.failed.append(f"captions without their networks: {trouble}")
+        healthy: dict[bool, dict[str, Any]] = {}
         for number in asked.in_time(asked.cases(COUNT)):
+            all_tasks = number % EVERY == 0
+            words = every if all_tasks else sync
+            if all_tasks not in healthy:
+                healthy[all_tasks] = _found(_ask(command, words, work), work)
             rng = random.Random(f"{asked.seed}/media/{number}")
             name = rng.choice(SPOILT)
             source = rng.choice(sound[name])
             how = rng.choice(list(WAYS))
             (media / name).unlink()
-            words = WAYS[how](source, media / name, rng)
-            trouble = _trouble(_ask(command, cut, work), work, healthy, outcome)
+            which = WAYS[how](source, media / name, rng)
+            trouble = _trouble(_ask(command, words, work), work, healthy[all_tasks], outcome)
             trouble = trouble or command.run("probe", media / name).trouble((0, 1))
-            outcome.judge(f"case {number} ({name}: {source.suffix} {how}{words})", trouble)
+            tried = "all tasks" if all_tasks else "sync"
+            outcome.judge(f"case {number} ({tried}, {name}: {source.suffix} {how}{which})", trouble)
             (media / name).unlink(missing_ok=True)
             shutil.copyfile(
                 next(each for each in sound[name] if each.suffix == Path(name).suffix), media / name
@@ -73,28 +85,46 @@ def _every_container(folder: Path, name: str) -> list[Path]:
     ]  # fmt: skip
 
 
-def _ask(command: Watched, cut: Path, work: Path) -> Ended:
-    for each in ("out.otio", "out.json", "out.avassist.json"):
+def _ask(command: Watched, words: list[str], work: Path) -> Ended:
+    for each in (OUT, REPORT, "out.avassist.json"):
         (work / each).unlink(missing_ok=True)
-    return command.run("sync", cut, "-o", work / "out.otio", "--report", work / "out.json", *OPTIONS)
+    shutil.rmtree(work / SOUNDS, ignore_errors=True)
+    return command.run(*words)
 
 
 def _found(ended: Ended, work: Path) -> dict[str, Any]:
+    """What is said of the healthy shots, and the sounds that are made for them."""
     if trouble := ended.trouble((0,)):
         raise RuntimeError(f"the cut that nothing was done to isn't mended: {trouble}")
-    return findings(work / "out.json")
+    return _of_healthy(work)
+
+
+def _of_healthy(work: Path) -> dict[str, Any]:
+    found = {name: each for name, each in findings(work / REPORT).items() if name in HEALTHY}
+    for each in json.loads((work / REPORT).read_text(encoding="utf-8"))["findings"]:
+        if each["task"] == "foley" and Path(each["media"]).stem in HEALTHY:
+            paths = [Path(take["path"]) for take in each["takes"]]
+            found[f"sounds of {each['clip']}"] = [(path.name, path.read_bytes()) for path in paths]
+    return found
+
+
+def _half(work: Path) -> list[str]:
+    """Sounds that aren't whole: each says in its end what it is."""
+    return [each.name for each in (work / SOUNDS).rglob("*") if takes.read(each) is None]
 
 
 def _trouble(ended: Ended, work: Path, healthy: dict[str, Any], outcome: Outcome) -> str:
     """What is wrong with the answer; empty where nothing is."""
     if trouble := ended.trouble((0,)):
         return trouble
-    files.read(str(work / "out.otio"))
-    found = findings(work / "out.json")
+    files.read(str(work / OUT))
+    found = _of_healthy(work)
     missing = [name for name, each in healthy.items() if found.get(name) != each]
     if missing:
-        return f"healthy shots weren't mended as ever: {', '.join(missing)}: {found}"
-    held = json.loads((work / "out.json").read_text(encoding="utf-8"))
+        return f"healthy shots weren't mended as ever: {', '.join(missing)}: {findings(work / REPORT)}"
+    if half := _half(work):
+        return f"sounds aren't whole: {', '.join(half)}"
+    held = json.loads((work / REPORT).read_text(encoding="utf-8"))
     skipped = {Path(each["media"]).name: each["reason"] for each in held["skipped"]}
     spoken_of = [each for each in held["findings"] if each["clip"].startswith("victim")]
     if not spoken_of and not any(skipped.get(name) for name in SPOILT):
