@@ -22,6 +22,7 @@ import pytest
 
 from otio_avassist import bundles
 from otio_avassist.__main__ import main
+from otio_avassist.generator import Generator
 from tests.conftest import CHECKOUT
 from tests.cuts import time_range
 from tests.pretend import GREEN, RED, paint, pretended_foley
@@ -122,6 +123,20 @@ def test_a_shot_whose_pictures_cannot_be_decoded_is_passed_over_and_the_others_g
     told = report(tmp_path / "report.json")
     assert [each["clip"] for each in told["findings"]] == ["whole"]
     assert ["broken" in str(each) for each in told["skipped"]] == [True]
+
+
+def test_of_a_sound_that_was_made_without_looking_it_is_said_each_time(tmp_path, avassist, monkeypatch):
+    """The second run takes the file that is there, and the doubt is as good as ever."""
+    monkeypatch.setattr(Generator, "eyes", None)
+    paint(tmp_path / "red.mkv", [(RED, 2)], fps=FPS)
+    cut, told = a_cut(tmp_path, ("red.mkv", 0, 50)), tmp_path / "report.json"
+    doubts = []
+    for _ in range(2):
+        code, said = avassist(cut, "-o", tmp_path / "out.otio", "--report", told, "--sound", "whistle")
+        assert code == 0, said
+        doubts.append(report(told)["findings"][0]["doubts"])
+    assert doubts[0] == doubts[1]
+    assert any("its picture wasn't looked at" in doubt for doubt in doubts[1])
 
 
 @pytest.mark.parametrize("what", ["missing", "no film", "no picture in it"])

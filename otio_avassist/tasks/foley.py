@@ -256,6 +256,7 @@ class _Making:
             makes = f"asks for none of the sounds that can be made: {', '.join(generator.sounds)}"
             return _Plan(_first(seen), seen.confidence, doubts=(shows + makes,))
         seeds = range(options.seed, options.seed + options.takes)
+        watched.doubt_if_blind()
         return _Plan(
             seen.sound or UNNAMED,
             seen.confidence,
@@ -523,9 +524,13 @@ class _Watched:
         if not self._generator.numbers.stream:
             return None
         if self.why_blind:
-            self._doubt(f"its picture wasn't looked at: {self.why_blind}")
             return None
         return iter(self._kept) if self._kept is not None else self._rows(lambda seconds: None)
+
+    def doubt_if_blind(self) -> None:
+        """Sounds are made without pictures then; it is said of those that an earlier run made so, too."""
+        if self._generator.numbers.stream and self.why_blind:
+            self._doubt(f"its picture wasn't looked at: {self.why_blind}")
 
     def made(self, seconds: float) -> None:
         """So much of the sound is there."""
