@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
     reason="the tortures watch processes by way of /proc, as Linux has it",
 )
 
-COUNTS = {"kill": 2, "timelines": 8, "media": 4, "soak": 6, "places": 1}
+COUNTS = {"kill": 2, "timelines": 6, "media": 3, "soak": 5, "places": 1}
 """Cases of those that take long; of `places`, of each of its kinds."""
 
 

@@ -55,10 +55,12 @@ def run(asked: Asked) -> Outcome:
     files.write(a_cut(media), str(cut))
     kinds = (_names, _full, _closed, _vanishing, _together)
     outcome = Outcome("places", 0)
-    for kind in asked.in_time(kinds):
-        work = asked.folder / kind.__name__.strip("_")
-        work.mkdir()
-        kind(asked, work, cut, outcome)
+    (home := asked.folder / "home").mkdir()
+    with Watched(home) as command:
+        for kind in asked.in_time(kinds):
+            work = asked.folder / kind.__name__.strip("_")
+            work.mkdir()
+            kind(asked, work, cut, outcome, command)
     outcome.wanted = outcome.tried
     return outcome
 
@@ -67,28 +69,27 @@ def _words(cut: Path, out: Path) -> tuple[str, ...]:
     return ("sync", str(cut), "-o", str(out), "--report", str(out.with_suffix(".json")), *OPTIONS)
 
 
-def _names(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
+def _names(asked: Asked, work: Path, cut: Path, outcome: Outcome, command: Watched) -> None:
     """Timelines, media and outputs by all kinds of names; those that no folder takes are refused by name."""
-    with Watched(work) as command:
-        for number, stem in enumerate((LONG[-1], *LONG[:-1])[: asked.count and asked.count + 1]):
-            folder = work / f"names{number}"
-            folder.mkdir()
-            out = folder / f"{stem}.otio"
-            fits = len(os.fsencode(f"{stem}.avassist.json")) <= 255
-            source, media = cut, folder / f"{stem}.mp4"
-            if fits:
-                shutil.copyfile(cut.parent / "media" / "first.mp4", media)
-                shutil.copyfile(cut.parent / "media" / "first.wav", media.with_suffix(".wav"))
-                source = folder / f"{stem}.in.otio"
-                files.write(a_cut(folder, (stem,)), str(source))
-            ended = command.run(*_words(source, out))
-            trouble = ended.trouble((0,) if fits else (1,), "" if fits else stem[:20])
-            if not trouble and fits and not findings(out.with_suffix(".json")):
-                trouble = "its media wasn't looked at"
-            outcome.judge(f"a name that begins with {stem[:4]!r}, {len(os.fsencode(stem))} bytes", trouble)
+    for number, stem in enumerate((LONG[-1], *LONG[:-1])[: asked.count and asked.count + 1]):
+        folder = work / f"names{number}"
+        folder.mkdir()
+        out = folder / f"{stem}.otio"
+        fits = len(os.fsencode(f"{stem}.avassist.json")) <= 255
+        source, media = cut, folder / f"{stem}.mp4"
+        if fits:
+            shutil.copyfile(cut.parent / "media" / "first.mp4", media)
+            shutil.copyfile(cut.parent / "media" / "first.wav", media.with_suffix(".wav"))
+            source = folder / f"{stem}.in.otio"
+            files.write(a_cut(folder, (stem,)), str(source))
+        ended = command.run(*_words(source, out))
+        trouble = ended.trouble((0,) if fits else (1,), "" if fits else stem[:20])
+        if not trouble and fits and not findings(out.with_suffix(".json")):
+            trouble = "its media wasn't looked at"
+        outcome.judge(f"a name that begins with {stem[:4]!r}, {len(os.fsencode(stem))} bytes", trouble)
 
 
-def _full(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
+def _full(asked: Asked, work: Path, cut: Path, outcome: Outcome, _: Watched) -> None:
     """A disk on which there is room for none of what is written, or for some of it."""
     disk = work / "disk"
     disk.mkdir()
@@ -119,7 +120,7 @@ def _said(cut: Path, *words: str, stdout: Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def _closed(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
+def _closed(asked: Asked, work: Path, cut: Path, outcome: Outcome, _: Watched) -> None:
     """Folders and files that may not be read, or not be written."""
     (closed := work / "closed").mkdir()
     (inner := work / "inner").mkdir()
@@ -154,7 +155,7 @@ def _missing(report: Path) -> str:
     return f"healthy shots weren't looked at: {', '.join(missing)}" if missing else ""
 
 
-def _vanishing(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
+def _vanishing(asked: Asked, work: Path, cut: Path, outcome: Outcome, command: Watched) -> None:
     """Media that is taken away, emptied, cut or replaced by something else while it is read."""
     ways: tuple[Callable[[Path], object], ...] = (
         Path.unlink,
@@ -166,32 +167,27 @@ def _vanishing(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
     kept = {name: (media / name).read_bytes() for name in ("victim.mp4", "victim.wav")}
     source = work / "cut.otio"
     files.write(a_cut(media), str(source))
-    with Watched(work) as command:
-        took_s = command.run(*_words(source, work / "out.otio")).seconds
-        for number in range(COUNT if asked.count is None else asked.count):
-            rng = random.Random(f"{asked.seed}/vanishing/{number}")
-            name, way = rng.choice(list(kept)), rng.choice(ways)
-            command.begin(*_words(source, work / "out.otio"))
-            time.sleep(rng.uniform(0, took_s))
-            way(media / name)
-            ended = command.end()
-            trouble = ended.trouble((0,)) or _missing(work / "out.json")
-            outcome.judge(f"{name} that changes while it is read, {number}", trouble)
-            (media / name).unlink(missing_ok=True)
-            (media / name).write_bytes(kept[name])
+    took_s = command.run(*_words(source, work / "out.otio")).seconds
+    for number in range(COUNT if asked.count is None else asked.count):
+        rng = random.Random(f"{asked.seed}/vanishing/{number}")
+        name, way = rng.choice(list(kept)), rng.choice(ways)
+        command.begin(*_words(source, work / "out.otio"))
+        time.sleep(rng.uniform(0, took_s))
+        way(media / name)
+        ended = command.end()
+        trouble = ended.trouble((0,)) or _missing(work / "out.json")
+        outcome.judge(f"{name} that changes while it is read, {number}", trouble)
+        (media / name).unlink(missing_ok=True)
+        (media / name).write_bytes(kept[name])
 
 
-def _together(asked: Asked, work: Path, cut: Path, outcome: Outcome) -> None:
+def _together(asked: Asked, work: Path, cut: Path, outcome: Outcome, one: Watched) -> None:
     """Two processes that write the same output: both end well, and what stands there is whole."""
     out = work / "out"
     out.mkdir()
-    (work / "one").mkdir()
     (work / "other").mkdir()
-    shared = {"OTIO_AVASSIST_CACHE": str(work / "cache")}
-    with (
-        Watched(work / "one", environment=shared) as one,
-        Watched(work / "other", environment=shared) as other,
-    ):
+    shared = {"OTIO_AVASSIST_CACHE": str(one.folder / "cache")}
+    with Watched(work / "other", environment=shared) as other:
         one.run(*_words(cut, out / "out.otio"))
         other.run(*_words(cut, out / "out.otio"))
         whole = {each.name: len(each.read_bytes()) for each in out.iterdir() if each.suffix != ".json"}
