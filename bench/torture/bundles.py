@@ -99,10 +99,10 @@ def _cases(around: Path) -> Iterator[Case]:
     )
     yield "sparse-10-gb", _sparse, "MB"
     yield GROWING, lambda folder: _bundle(folder, _growing()), ""
-    yield "pickle", lambda folder: _bundle(folder, _pickled(around)), "load"
+    yield "pickle", lambda folder: _bundle(folder, _pickled(around)), "ONNX"
     yield "nothing", lambda folder: _bundle(folder, b""), "load"
-    yield "noise", lambda folder: _bundle(folder, bytes(range(256)) * 40), "load"
-    yield "cut", lambda folder: _bundle(folder, same[:-9]), "load"
+    yield "noise", lambda folder: _bundle(folder, bytes(range(256)) * 40), "ONNX"
+    yield "cut", lambda folder: _bundle(folder, same[:-9]), "ONNX"
     yield "no-card", lambda folder: None, "card.json"
     yield "card-is-noise", lambda folder: (folder / "card.json").write_bytes(bytes(range(256))), "card"
     yield "card-is-deep", lambda folder: (folder / "card.json").write_text("[" * 100_000), "card"

@@ -307,7 +307,7 @@ def test_braces_nudge_by_ten_frames_earlier(qtbot, window: Window) -> None:
 
 
 def test_looking_is_stopped_and_media_searched_by_keys(qtbot, window: Window, tmp_path, monkeypatch) -> None:
-    def forever(root, settings, *, sidecar, progress, found):
+    def forever(root, settings, *, sidecar, progress, found, shared):
         while True:
             progress(1, 2, "cut")
             time.sleep(0.005)

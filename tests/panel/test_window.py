@@ -315,7 +315,7 @@ def test_work_runs_beside_the_window_and_findings_come_as_they_are_found(
     lines = scene.found(window.session)
     go = []
 
-    def look(root, settings, *, sidecar, progress, found):
+    def look(root, settings, *, sidecar, progress, found, shared):
         for number, line in enumerate(lines):
             while number >= len(go):
                 progress(number, len(lines), "cut")
@@ -343,7 +343,7 @@ def test_work_runs_beside_the_window_and_findings_come_as_they_are_found(
 def test_a_look_is_stopped_and_one_that_fails_says_why(
     qtbot, window: Window, cut: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forever(root, settings, *, sidecar, progress, found):
+    def forever(root, settings, *, sidecar, progress, found, shared):
         while True:
             progress(1, 2, "cut")
             time.sleep(0.005)
